@@ -1,0 +1,266 @@
+"""Cornac's PyTorch GRU4Rec as a peer: its data set, iterator, sampler, loss, optimizer and `fit`, timed from outside.
+
+    python benchmarks/cornac_peer.py xe100 bm100 --data FOLDER --steps 300 --rounds 3
+
+FOLDER (or the environment variable SEQJAX_DATA) holds `diginetica/train_sessions.txt.gz`. Needs the extra `bench`.
+
+Differs from Cornac's `fit` as shipped in one point: sessions come in the given order instead of shuffled every epoch.
+Differs from the authors' program (as written, so not repaired here):
+- negatives are drawn at every step with `RandomState.choice`, whose cost grows with the number of items; no store;
+- the loss of a step is divided by its live rows, not by the configured lanes, so tail steps are larger;
+- BPR-max leaves the weights of the negatives unnormalised on steps with a single live row;
+- initial weights always come from numpy's seed 42; `seed` moves only the negatives and the dropout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import numpy as np
+import torch
+from cornac.data.dataset import SequentialDataset
+from cornac.models.gru4rec import recom_gru4rec
+from cornac.models.seq_utils import losses
+
+
+class Sessions(NamedTuple):
+    """Sessions in training order: session s holds the item ids (0-based) items[offsets[s]:offsets[s + 1]]."""
+
+    items: np.ndarray
+    offsets: np.ndarray
+
+
+class Setting(NamedTuple):
+    """One setting in seqjax's words; the input embedding is always the output embedding."""
+
+    features: int
+    lanes: int
+    negatives: int
+    loss: str = "cross-entropy"
+    logq: float = 0.0
+    alpha: float = 0.5
+    elu: float = 0.0
+    penalty: float = 0.0
+    learning_rate: float = 0.1
+    momentum: float = 0.0
+    dropout_embed: float = 0.0
+    dropout_hidden: float = 0.0
+
+
+SETTINGS = {
+    "tiny": Setting(64, 32, 128),
+    "xe100": Setting(100, 50, 2048, logq=1.0, dropout_hidden=0.2),
+    "bm100": Setting(
+        *(100, 50, 2048, "bpr-max"),
+        alpha=0.3,
+        elu=1.0,
+        penalty=0.9,
+        learning_rate=0.05,
+        momentum=0.2,
+        dropout_embed=0.3,
+        dropout_hidden=0.1,
+    ),
+    "xe512": Setting(512, 240, 2048, logq=1.0, learning_rate=0.065),
+}
+
+
+class Timing(NamedTuple):
+    """Seconds of this process's CPU and of the wall clock that `steps` training steps took."""
+
+    steps: int
+    cpu: float
+    wall: float
+
+
+class Peer(NamedTuple):
+    """What Cornac needs to train: its data set, the setting and the seed of negatives and dropout."""
+
+    dataset: SequentialDataset
+    setting: Setting
+    seed: int
+    built: Timing  # what it took to make the data set of the sessions
+
+
+class Training(NamedTuple):
+    """Whole epochs: the fitted recommender, each epoch's loss and time, and the time before the first epoch.
+
+    `losses` weights each step's loss by its live rows, a step's loss being its row sum / lanes, as the authors report
+    it; `row_losses` is the mean over rows, the number in Cornac's progress bar. `prepare` begins at the session list.
+    """
+
+    recommender: recom_gru4rec.GRU4Rec
+    losses: list[float]
+    row_losses: list[float]
+    epochs: list[Timing]
+    prepare: Timing
+
+
+class InOrder(SequentialDataset):
+    """A data set whose sessions leave Cornac's pool, a stack refilled block by block, in the order they were given."""
+
+    def s_iter(self, batch_size: int = 1, shuffle: bool = False) -> Iterator:
+        """Yields blocks of sessions, never shuffled, last session of the block first."""
+        for sessions, events in super().s_iter(batch_size, shuffle=False):
+            yield sessions[::-1], events[::-1]
+
+
+def read_diginetica(folder: str | Path | None = None) -> Sessions:
+    """Reads the training sessions in file order from `folder`, or from SEQJAX_DATA."""
+    path = Path(folder or os.environ["SEQJAX_DATA"]) / "diginetica" / "train_sessions.txt.gz"
+    with gzip.open(path, "rt") as file:
+        sessions = [np.array(line.split(), np.int64) for line in file]
+    offsets = np.concatenate([[0], np.cumsum([len(session) for session in sessions])])
+    return Sessions(np.concatenate(sessions) - 1, offsets)
+
+
+def build(sessions: Sessions, setting: Setting, seed: int = 0) -> Peer:
+    """Puts the sessions into Cornac's data set, item ids kept, and holds torch to one thread."""
+    if len(sessions.offsets) - 1 < setting.lanes:
+        raise ValueError(f"{len(sessions.offsets) - 1} sessions for {setting.lanes} lanes: Cornac needs one per lane")
+    torch.set_num_threads(1)
+    start = clock()
+    session = np.repeat(np.arange(len(sessions.offsets) - 1), np.diff(sessions.offsets))
+    rows = list(zip(session.tolist(), sessions.items.tolist(), range(len(session)), strict=True))  # position as time
+    vocabulary = OrderedDict((item, item) for item in range(int(sessions.items.max()) + 1))
+    dataset = InOrder.build(rows, fmt="SIT", global_iid_map=vocabulary, seed=seed)
+    return Peer(dataset, setting, seed, Timing(0, *(clock() - start).tolist()))
+
+
+def recommender(peer: Peer, epochs: int) -> recom_gru4rec.GRU4Rec:
+    """Cornac's recommender with the peer's setting in Cornac's words."""
+    setting = peer.setting
+    torch.manual_seed(peer.seed)  # Cornac seeds negatives and weights, not dropout
+    return recom_gru4rec.GRU4Rec(
+        layers=[setting.features],
+        loss=setting.loss,
+        batch_size=setting.lanes,
+        dropout_p_embed=setting.dropout_embed,
+        dropout_p_hidden=setting.dropout_hidden,
+        learning_rate=setting.learning_rate,
+        momentum=setting.momentum,
+        sample_alpha=setting.alpha,
+        n_sample=setting.negatives,
+        constrained_embedding=True,
+        n_epochs=epochs,
+        bpreg=setting.penalty,
+        elu_param=setting.elu,
+        logq=setting.logq,
+        device="cpu",
+        seed=peer.seed,
+    )
+
+
+def clock() -> np.ndarray:
+    """Seconds of process CPU and of wall."""
+    return np.array([time.process_time(), time.perf_counter()])
+
+
+@contextmanager
+def iterating(wrap: Callable[[Iterator], Iterator]) -> Iterator[None]:
+    """Lets `wrap` stand between Cornac's batch iterator and its training loop."""
+    batches = recom_gru4rec.io_iter
+    with mock.patch.object(recom_gru4rec, "io_iter", lambda **arguments: wrap(batches(**arguments))):
+        yield
+
+
+@contextmanager
+def recording(loss: str, record: Callable[[float, int], None]) -> Iterator[None]:
+    """Calls `record(loss, live rows)` at every step that Cornac trains."""
+    original = losses.LOSS_FUNCTIONS[loss]
+
+    def recorded(scores: torch.Tensor, **arguments) -> torch.Tensor:
+        value = original(scores, **arguments)
+        record(value.item(), len(scores))
+        return value
+
+    with mock.patch.dict(losses.LOSS_FUNCTIONS, {loss: recorded}):
+        yield
+
+
+def steps_per_epoch(peer: Peer) -> int:
+    """Steps that Cornac's iterator makes of the sessions, tail included."""
+    data = peer.dataset
+    return sum(1 for _ in recom_gru4rec.io_iter(data.s_iter, data.uir_tuple, batch_size=peer.setting.lanes))
+
+
+def run_steps(peer: Peer, count: int, position: int = 100, warm: int = 20) -> Timing:
+    """Times `count` steps of a fresh model, drawing included, that begin at step `position` of the epoch.
+
+    The `warm` steps before them are trained too but not timed; of the steps before those only the batches are drawn.
+    Raises ValueError where the epoch is shorter than that.
+    """
+    marks = []
+
+    def window(batches: Iterator) -> Iterator:
+        batches = islice(batches, max(position - warm, 0), position + count)
+        yield from islice(batches, min(position, warm))
+        marks.append(clock())
+        trained = 0
+        for trained, batch in enumerate(batches, start=1):
+            yield batch
+        marks.append(clock())
+        if trained < count:
+            raise ValueError(f"the epoch ends at step {position + trained}: lower position={position} or count={count}")
+
+    with iterating(window):
+        recommender(peer, epochs=1).fit(peer.dataset)
+    return Timing(count, *(marks[1] - marks[0]).tolist())
+
+
+def run_epochs(peer: Peer, epochs: int) -> Training:
+    """Trains whole epochs with Cornac's `fit`."""
+    marks, rows = [clock()], []
+
+    def epoch(batches: Iterator) -> Iterator:
+        marks.append(clock())
+        rows.append([])
+        yield from batches
+        if len(rows) == epochs:
+            marks.append(clock())
+
+    with iterating(epoch), recording(peer.setting.loss, lambda *row: rows[-1].append(row)):
+        fitted = recommender(peer, epochs).fit(peer.dataset)
+    taken = np.diff(marks, axis=0).tolist()
+    steps = [np.array(row).T for row in rows]
+    return Training(
+        recommender=fitted,
+        losses=[float((loss * live**2).sum() / live.sum() / peer.setting.lanes) for loss, live in steps],
+        row_losses=[float((loss * live).sum() / live.sum()) for loss, live in steps],
+        epochs=[Timing(len(row), *seconds) for row, seconds in zip(rows, taken[1:], strict=True)],
+        prepare=Timing(0, *np.add(peer.built[1:], taken[0]).tolist()),
+    )
+
+
+def main() -> None:
+    """Prints milliseconds of CPU per step, the median of the rounds, settings interleaved."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("settings", nargs="*", default=list(SETTINGS), metavar=f"{{{','.join(SETTINGS)}}}")
+    parser.add_argument("--data", help="folder that holds diginetica/ (default: SEQJAX_DATA)")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--position", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    sessions = read_diginetica(options.data)
+    peers = {name: build(sessions, SETTINGS[name]) for name in options.settings}
+    taken = {name: [] for name in peers}
+    for _ in range(options.rounds):
+        for name, peer in peers.items():
+            taken[name].append(run_steps(peer, options.steps, options.position))
+    for name, timings in taken.items():
+        cpu, wall = 1e3 * np.median([(timing.cpu, timing.wall) for timing in timings], axis=0) / options.steps
+        steps = steps_per_epoch(peers[name])
+        print(f"{name:6} {cpu:7.2f} ms CPU {wall:7.2f} ms wall per step, {steps} steps an epoch")
+
+
+if __name__ == "__main__":
+    main()

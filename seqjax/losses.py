@@ -1,0 +1,135 @@
+"""Ranking losses over sampled columns: one example in, one number out.
+
+A training step scores each *distinct* candidate once. `Columns` says how often each of them stands in the sampled
+score matrix of the paper, so that every loss below equals, to rounding, the loss over that matrix with its repeats.
+Hidasi et al. (2016) give BPR and TOP1, Hidasi and Karatzoglou (2018) the -max forms and score regularisation.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Scalar
+
+EPSILON = 1e-24  # inside the logarithm of the authors' code
+
+
+class Columns(NamedTuple):
+    """The columns of a sampled score matrix, repeats folded together.
+
+    count: how often each candidate stands among the live columns.
+    weight: sum over those columns of Q^-logq (equal to `count` without logq correction).
+    shift: sum over those columns of -logq log Q.
+    own: -logq log Q of the column that a candidate has as somebody's target.
+    total: number of live columns, repeats counted.
+    """
+
+    count: Float[Array, "column"]
+    weight: Float[Array, "column"]
+    shift: Float[Array, "column"]
+    own: Float[Array, "column"]
+    total: Scalar
+
+
+def every(columns: int) -> Columns:
+    """Each candidate once: the exact loss over the whole vocabulary."""
+    ones, zeros = jnp.ones(columns), jnp.zeros(columns)
+    return Columns(ones, ones, zeros, zeros, jnp.float32(columns))
+
+
+def cross_entropy(
+    scores: Float[Array, "column"],
+    target: Int[Array, ""],
+    columns: Columns,
+    epsilon: float = 0.0,
+) -> Scalar:
+    """-log softmax of the target's own column.
+
+    Differs: the authors' PyTorch code adds 1e-24 to the probability, which caps the loss at 55.26 and ends its
+    gradient there (`epsilon=EPSILON`); the default is the log-sum-exp form of their `xe_logit`.
+
+    >>> float(cross_entropy(jnp.zeros(4), 0, every(4)).round(4))  # log 4
+    1.3863
+    """
+    log_q = scores[target] + columns.own[target] - _log_partition(scores, columns)
+    return -log_q if epsilon == 0.0 else -jnp.log(jnp.exp(log_q) + epsilon)
+
+
+def smoothed_cross_entropy(
+    scores: Float[Array, "column"],
+    target: Int[Array, ""],
+    columns: Columns,
+    smoothing: Scalar | float = 0.0,
+) -> Scalar:
+    """Cross-entropy with label smoothing e over the n sampled columns, as in the authors' Theano code:
+
+    (1 - e n / (n - 1)) (-log q_target) + e / (n - 1) sum_j -log q_j.
+    """
+    partition, n = _log_partition(scores, columns), columns.total
+    own = partition - scores[target] - columns.own[target]
+    every_column = n * partition - jnp.sum(columns.count * scores + columns.shift)
+    return (1.0 - smoothing * n / (n - 1.0)) * own + smoothing / (n - 1.0) * every_column
+
+
+def bpr(scores: Float[Array, "column"], target: Int[Array, ""], columns: Columns) -> Scalar:
+    """Sum over all columns of -log sigmoid(target's score - score), the target's own column (log 2) included."""
+    return jnp.sum(columns.count * jax.nn.softplus(scores - scores[target]))
+
+
+def top1(scores: Float[Array, "column"], target: Int[Array, ""], columns: Columns) -> Scalar:
+    """Mean over columns of sigmoid(score - target's) + sigmoid(score^2), less the target's own regularisation."""
+    positive = scores[target]
+    terms = jax.nn.sigmoid(scores - positive) + jax.nn.sigmoid(scores**2)
+    return (jnp.sum(columns.count * terms) - jax.nn.sigmoid(positive**2)) / columns.total
+
+
+def bpr_max(
+    scores: Float[Array, "column"], target: Int[Array, ""], columns: Columns, penalty: Scalar | float = 0.0
+) -> Scalar:
+    """-log sum_j s_j sigmoid(target's score - r_j) + penalty sum_j s_j r_j^2, with s the softmax over the negatives.
+
+    The softmax is differentiated through. Differs: its maximum is taken over the negatives alone, where the authors'
+    code includes a zero, which is 0/0 in float32 once all negatives lie below about -104. The value is the same.
+    """
+    s = _negative_softmax(scores, target, columns)
+    chance = jnp.sum(s * jax.nn.sigmoid(scores[target] - scores))
+    return -jnp.log(chance + EPSILON) + penalty * jnp.sum(s * scores**2)
+
+
+def top1_max(scores: Float[Array, "column"], target: Int[Array, ""], columns: Columns) -> Scalar:
+    """Sum over the negatives of s_j (sigmoid(r_j - target's score) + sigmoid(r_j^2))."""
+    s = _negative_softmax(scores, target, columns)
+    return jnp.sum(s * (jax.nn.sigmoid(scores - scores[target]) + jax.nn.sigmoid(scores**2)))
+
+
+def linear(scores: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Scores as they are."""
+    return scores
+
+
+def elu(scores: Float[Array, "..."], alpha: float = 1.0) -> Float[Array, "..."]:
+    """Scores above 0 as they are, below as alpha (e^r - 1): the final activation recommended with BPR-max."""
+    return jnp.where(scores > 0, scores, alpha * jnp.expm1(jnp.minimum(scores, 0.0)))
+
+
+def tanh(scores: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Scores squashed to (-1, 1), as in Hidasi et al. (2016)."""
+    return jnp.tanh(scores)
+
+
+def _log_partition(scores: Float[Array, "column"], columns: Columns) -> Scalar:
+    """log sum_v weight_v e^score_v over the columns that stand in the matrix."""
+    top = jax.lax.stop_gradient(jnp.max(jnp.where(columns.count > 0, scores, -jnp.inf)))
+    return jnp.log(jnp.sum(columns.weight * jnp.exp(scores - top))) + top
+
+
+def _negative_softmax(
+    scores: Float[Array, "column"], target: Int[Array, ""], columns: Columns
+) -> Float[Array, "column"]:
+    """Softmax over all columns but the target's own; further copies of the target do count as negatives."""
+    count = jnp.maximum(columns.count - (jnp.arange(scores.shape[0]) == target), 0.0)
+    top = jax.lax.stop_gradient(jnp.max(jnp.where(count > 0, scores, -jnp.inf)))
+    weight = count * jnp.exp(scores - top)
+    return weight / jnp.sum(weight)

@@ -1,0 +1,1 @@
+"""Layers, each written for one example."""

@@ -1,0 +1,1 @@
+"""Training: pure steps, and the host loop that runs them. Knows no model and no data set."""

@@ -1,0 +1,78 @@
+"""The shapes that travel between rooms: axis names and the structs of one training step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
+
+AXES = {
+    "lane": "parallel sessions of one step",
+    "time": "events of one sequence, oldest first",
+    "row": "rows of a table, or of the view that stands in for it",
+    "column": "scored candidates",
+    "sample": "negatives drawn for a step",
+    "occurs": "ids a step touches in one table, repeats included",
+    "step": "optimizer updates",
+    "run": "seed x hyper-parameters",
+    "event": "events of a log, sequence after sequence",
+    "sequence": "sequences of a log",
+    "word": "entries of a vocabulary",
+    "item": "entries of the item vocabulary",
+    "target": "judged predictions",
+    "k": "length of a recommendation list",
+    "replicate": "bootstrap replicates",
+    "seed": "repeated runs of one setting",
+    "features": "width of a vector",
+    "hidden": "units of a recurrent layer",
+}
+"""Every axis name that a public signature may use, with its meaning."""
+
+Event = Mapping[str, Int[Array, "..."]]
+"""Feature ids of one event, by name of their table: `{"item": 7}`."""
+
+Carry = PyTree
+Params = PyTree
+Metrics = Mapping[str, Array]
+
+
+class Popularity(NamedTuple):
+    """Sampling table for P(item) proportional to count^alpha (Walker's alias method); item `i` is entry `i - 1`."""
+
+    accept: Float[Array, "item"]  # probability of keeping the entry that was hit
+    alias: Int[Array, "item"]  # the entry taken otherwise
+    log_count: Float[Array, "item"]  # log of the training count
+    alpha: Scalar
+
+
+class Corpus(NamedTuple):
+    """What the device holds of a training log."""
+
+    item: Int[Array, "event"]
+    popularity: Popularity
+
+
+class SessionBatch(struct.PyTreeNode):
+    """One step of every lane.
+
+    ids: per table, the ids that this step touches: `{"item": {"input": [lane], "target": [lane], "sample": [sample]}}`.
+    """
+
+    ids: Mapping[str, PyTree[Int[Array, "..."]]]
+    fresh: Bool[Array, "lane"]  # the lane begins a session: forget its state
+    live: Bool[Array, "lane"]  # the lane still has data
+    log_q: Mapping[str, Float[Array, "..."]] = struct.field(default_factory=dict)  # log proposal weight of each column
+    popularity: Popularity | None = None  # what negatives are drawn from
+
+
+class Objective(Protocol):
+    """Loss of one step, with the carry that the next step starts from."""
+
+    def __call__(
+        self, params: Params, carry: Carry, batch: SessionBatch, hparams: PyTree, key: jax.Array
+    ) -> tuple[Scalar, tuple[Carry, Metrics]]:
+        """Returns the loss and (carry, metrics)."""
+        ...
