@@ -124,9 +124,13 @@ def read_diginetica(folder: str | Path | None = None) -> Sessions:
 
 
 def build(sessions: Sessions, setting: Setting, seed: int = 0) -> Peer:
-    """Puts the sessions into Cornac's data set, item ids kept, and holds torch to one thread."""
-    if len(sessions.offsets) - 1 < setting.lanes:
-        raise ValueError(f"{len(sessions.offsets) - 1} sessions for {setting.lanes} lanes: Cornac needs one per lane")
+    """Puts the sessions into Cornac's data set, item ids kept, and holds torch to one thread.
+
+    Raises ValueError where fewer sessions than lanes have a next item: Cornac's iterator would fail.
+    """
+    usable = int((np.diff(sessions.offsets) > 1).sum())
+    if usable < setting.lanes:
+        raise ValueError(f"{usable} sessions of two or more events: Cornac needs one for each of {setting.lanes} lanes")
     torch.set_num_threads(1)
     start = clock()
     session = np.repeat(np.arange(len(sessions.offsets) - 1), np.diff(sessions.offsets))
@@ -206,11 +210,12 @@ def run_steps(peer: Peer, count: int, position: int = 100, warm: int = 20) -> Ti
         yield from islice(batches, min(position, warm))
         marks.append(clock())
         trained = 0
-        for trained, batch in enumerate(batches, start=1):
+        for batch in batches:
+            trained += 1
             yield batch
         marks.append(clock())
         if trained < count:
-            raise ValueError(f"the epoch ends at step {position + trained}: lower position={position} or count={count}")
+            raise ValueError(f"the epoch has fewer than {position + count} steps: lower {position=} or {count=}")
 
     with iterating(window):
         recommender(peer, epochs=1).fit(peer.dataset)

@@ -50,7 +50,7 @@ def cross_entropy(
     Differs: the authors' PyTorch code adds 1e-24 to the probability, which caps the loss at 55.26 and ends its
     gradient there (`epsilon=EPSILON`); the default is the log-sum-exp form of their `xe_logit`.
 
-    >>> float(cross_entropy(jnp.zeros(4), 0, every(4)).round(4))  # log 4
+    >>> float(cross_entropy(jnp.zeros(4), jnp.int32(0), every(4)).round(4))  # log 4
     1.3863
     """
     log_q = scores[target] + columns.own[target] - _log_partition(scores, columns)
@@ -104,32 +104,17 @@ def top1_max(scores: Float[Array, "column"], target: Int[Array, ""], columns: Co
     return jnp.sum(s * (jax.nn.sigmoid(scores - scores[target]) + jax.nn.sigmoid(scores**2)))
 
 
-def linear(scores: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Scores as they are."""
-    return scores
-
-
-def elu(scores: Float[Array, "..."], alpha: float = 1.0) -> Float[Array, "..."]:
-    """Scores above 0 as they are, below as alpha (e^r - 1): the final activation recommended with BPR-max."""
-    return jnp.where(scores > 0, scores, alpha * jnp.expm1(jnp.minimum(scores, 0.0)))
-
-
-def tanh(scores: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Scores squashed to (-1, 1), as in Hidasi et al. (2016)."""
-    return jnp.tanh(scores)
-
-
 def _log_partition(scores: Float[Array, "column"], columns: Columns) -> Scalar:
-    """log sum_v weight_v e^score_v over the columns that stand in the matrix."""
-    top = jax.lax.stop_gradient(jnp.max(jnp.where(columns.count > 0, scores, -jnp.inf)))
-    return jnp.log(jnp.sum(columns.weight * jnp.exp(scores - top))) + top
+    """log sum_v weight_v e^score_v."""
+    scores = scores + jnp.log(columns.weight)
+    top = jax.lax.stop_gradient(jnp.max(scores))
+    return jnp.log(jnp.sum(jnp.exp(scores - top))) + top
 
 
 def _negative_softmax(
     scores: Float[Array, "column"], target: Int[Array, ""], columns: Columns
 ) -> Float[Array, "column"]:
     """Softmax over all columns but the target's own; further copies of the target do count as negatives."""
-    count = jnp.maximum(columns.count - (jnp.arange(scores.shape[0]) == target), 0.0)
-    top = jax.lax.stop_gradient(jnp.max(jnp.where(count > 0, scores, -jnp.inf)))
-    weight = count * jnp.exp(scores - top)
-    return weight / jnp.sum(weight)
+    own = jnp.arange(scores.shape[0]) == target
+    others = jnp.log(jnp.maximum(columns.count[target] - 1.0, 0.0))
+    return jax.nn.softmax(scores + jnp.where(own, others, jnp.log(columns.count)))

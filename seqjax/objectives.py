@@ -8,13 +8,17 @@ from functools import partial
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jaxtyping import Array, Float, Scalar
 
 from seqjax import losses
+from seqjax.data.events import EventLog
+from seqjax.data.negatives import alias_table
 from seqjax.data.plan import LanePlan
+from seqjax.nn.activation import linear
 from seqjax.nn.dropout import Noise
-from seqjax.types import Carry, Corpus, Metrics, Params, SessionBatch
+from seqjax.types import Carry, Corpus, Metrics, Params, Popularity, SessionBatch
 
 
 class SessionHparams(struct.PyTreeNode):
@@ -29,6 +33,19 @@ class SessionHparams(struct.PyTreeNode):
     dropout_hidden: Scalar | float = 0.0
     logq: Scalar | float = 0.0
     loss: Mapping[str, Scalar | float] = struct.field(default_factory=dict)
+
+
+def session_corpus(log: EventLog, *, alpha: float = 0.75) -> Corpus:
+    """What session-parallel training needs of a log: its items, and negatives with P(item) proportional to count^alpha.
+
+    alpha: 0 draws uniformly over the vocabulary, 1 by popularity. It is data and not a hyper-parameter of the step.
+    """
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"alpha={alpha}: choose 0 (uniform) to 1 (popularity)")
+    counts = log.counts("item")[1:]
+    table = alias_table(counts.astype(np.float64) ** alpha)
+    log_count = np.log(np.maximum(counts, 1)).astype(np.float32)
+    return Corpus(log.columns["item"], Popularity(table.accept, table.alias, log_count, np.float32(alpha)))
 
 
 def session_batch(corpus: Corpus, row: LanePlan) -> SessionBatch:
@@ -80,7 +97,7 @@ def session_objective(
     *,
     model: nn.Module,
     loss: Callable[..., Scalar],
-    activation: Callable = losses.linear,
+    activation: Callable = linear,
 ) -> tuple[Scalar, tuple[Carry, Metrics]]:
     """Ranking loss of the next item of every live lane, summed and divided by the number of lanes.
 

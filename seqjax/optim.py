@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import optax
 from jaxtyping import Scalar
 
 
+@runtime_checkable
 class Rates(Protocol):
     """The hyper-parameters that these factories read."""
 

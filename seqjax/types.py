@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from flax import struct
@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 AXES = {
     "lane": "parallel sessions of one step",
     "time": "events of one sequence, oldest first",
-    "row": "rows of a table, or of the view that stands in for it",
+    "row": "rows of a table (padding first), or of the view that stands in for it",
     "column": "scored candidates",
     "sample": "negatives drawn for a step",
     "occurs": "ids a step touches in one table, repeats included",
@@ -20,7 +20,9 @@ AXES = {
     "run": "seed x hyper-parameters",
     "event": "events of a log, sequence after sequence",
     "sequence": "sequences of a log",
+    "offset": "bounds of the sequences of a log, one more than there are sequences",
     "word": "entries of a vocabulary",
+    "known": "entries of an earlier vocabulary",
     "item": "entries of the item vocabulary",
     "target": "judged predictions",
     "k": "length of a recommendation list",
@@ -68,6 +70,7 @@ class SessionBatch(struct.PyTreeNode):
     popularity: Popularity | None = None  # what negatives are drawn from
 
 
+@runtime_checkable
 class Objective(Protocol):
     """Loss of one step, with the carry that the next step starts from."""
 

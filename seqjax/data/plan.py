@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from seqjax.data.events import EventLog
+
 
 class LanePlan(NamedTuple):
     """Session-parallel mini-batches: at every step each lane reads event `position` and predicts `position + 1`."""
@@ -27,8 +29,19 @@ class LanePlan(NamedTuple):
         return float(self.live.mean()) if self.live.size else 0.0
 
 
+def session_plan(
+    log: EventLog, *, seed: int = 0, epoch: int = 0, lanes: int = 50, shuffle: bool = False, least: int = 1
+) -> LanePlan:
+    """The lane plan of one epoch: sessions in the order of the log (by time), or shuffled anew for every epoch.
+
+    The authors recommend the order of time, so that the last updates come from the newest data.
+    """
+    order = np.random.default_rng((seed, epoch)).permutation(log.sequences) if shuffle else None
+    return lane_plan(log.offsets, lanes, order, least)
+
+
 def lane_plan(
-    offsets: Int[np.ndarray, "sequence+1"],
+    offsets: Int[np.ndarray, "offset"],
     lanes: int,
     order: Int[np.ndarray, "sequence"] | None = None,
     least: int = 1,

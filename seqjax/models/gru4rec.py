@@ -8,8 +8,9 @@ from typing import Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
+from seqjax.nn.activation import tanh
 from seqjax.nn.dropout import Noise, dropout
 from seqjax.nn.gru import GRUCell
 from seqjax.nn.init import block_uniform
@@ -42,7 +43,7 @@ class GRU4Rec(nn.Module):
     embedding_features: int | None = None
     feedforward: tuple[int, ...] = ()
     reset_after: bool = False
-    activation: Callable = jnp.tanh
+    activation: Callable = tanh
     onehot_rate: Literal["hidden", "embedding"] = "hidden"
 
     def setup(self):
@@ -113,6 +114,6 @@ class GRU4Rec(nn.Module):
             return self.item.attend(x) + self.bias.rows
         return jnp.dot(self.item(target["item"]), x) + self.bias(target["item"])
 
-    def __call__(self, item: Int[Array, ""]) -> Float[Array, "row"]:
+    def __call__(self) -> Float[Array, "row"]:
         """Touches every parameter; serves `init`."""
-        return self.read(self.step(self.init_state(), {"item": item}))
+        return self.read(self.step(self.init_state(), {"item": jnp.int32(1)}))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from seqjax.nn.activation import tanh
 from seqjax.nn.init import block_uniform
 
 
@@ -28,7 +29,7 @@ class GRUCell(nn.Module):
     features: int
     inputs: int | None
     reset_after: bool = False
-    activation: Callable = jnp.tanh
+    activation: Callable = tanh
 
     def setup(self):
         """Makes the gate matrices side by side, in the order reset, update, candidate."""

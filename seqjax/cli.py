@@ -1,0 +1,97 @@
+"""The command line: `seqjax run | eval | compare | recommend | data`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from seqjax.version import __version__
+
+EXIT_ERROR, EXIT_INTERRUPTED = 1, 143
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status. Errors that a user can mend are one line, without a traceback."""
+    options = parser().parse_args(arguments)
+    from seqjax import commands  # jax is imported only once the words of the command are known to be right
+    from seqjax.train.fit import Interrupted
+
+    try:
+        getattr(commands, options.command)(options)
+    except Interrupted as stop:
+        Console(stderr=True).print(f"[yellow]{stop}")
+        return EXIT_INTERRUPTED
+    except commands.USER_ERRORS as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        return EXIT_ERROR
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The words of every command."""
+    top = argparse.ArgumentParser(prog="seqjax", description="Models of what users do next.")
+    top.add_argument("--version", action="version", version=f"seqjax {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="train and evaluate an experiment file")
+    run.add_argument("experiment", type=Path, metavar="EXPERIMENT.py")
+    run.add_argument("--out", type=Path, help="run folder (default: runs/EXPERIMENT-ID)")
+    run.add_argument("--seed", type=int, default=0, help="fixes initial weights, order, draws and random splits")
+    run.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="dotted settings")
+    run.add_argument("--config", type=Path, help="TOML file of settings; --set goes before it")
+    run.add_argument("--from", dest="start", type=Path, metavar="RUN", help="start from a run's weights, on a newer log")
+    run.add_argument("--resume", action="store_true", help="continue the run in its folder, to the same bits")
+    run.add_argument("--dry-run", action="store_true", help="print shapes, memory, occupancy and steps; train nothing")
+
+    evaluate = commands.add_parser("eval", help="evaluate a run on another log")
+    evaluate.add_argument("run", type=Path, metavar="RUN")
+    _log_options(evaluate)
+    evaluate.add_argument("--out", type=Path, help="write the numbers here, as JSON")
+
+    compare = commands.add_parser("compare", help="compare runs: paired over sessions, or over seeds")
+    compare.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    compare.add_argument("--cutoff", type=int, default=20)
+
+    recommend = commands.add_parser("recommend", help="write the best next items for every session of a log")
+    recommend.add_argument("run", type=Path, metavar="RUN")
+    _log_options(recommend)
+    recommend.add_argument("--k", type=int, default=20, help="items per session")
+    recommend.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv, .tsv or .parquet")
+    recommend.add_argument("--exclude-seen", action="store_true", help="leave out items that the session has already")
+    recommend.add_argument("--exclude", type=Path, metavar="FILE", help="leave out these items, one a line")
+
+    data = commands.add_parser("data", help="prepare a log; get or check a public data set")
+    verbs = data.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, words in (("get", "download a public data set and check it"), ("check", "check a public data set")):
+        command = verbs.add_parser(verb, help=words)
+        command.add_argument("name", metavar="NAME")
+        command.add_argument("--folder", type=Path, default=Path("data"), help="where data sets lie (default: data)")
+    prepare = verbs.add_parser("prepare", help="sessionise, filter and split a log")
+    prepare.add_argument("log", type=Path, metavar="LOG")
+    prepare.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _column_options(prepare)
+    prepare.add_argument("--gap", type=float, default=3600.0, help="seconds of silence that end a session")
+    prepare.add_argument("--min-session", type=int, default=2, help="events a session needs")
+    prepare.add_argument("--min-item", type=int, default=5, help="events an item needs")
+    prepare.add_argument("--test-days", type=float, default=1.0)
+    prepare.add_argument("--validation-days", type=float, default=0.0)
+    return top
+
+
+def _log_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, required=True, metavar="LOG")
+    _column_options(command)
+
+
+def _column_options(command: argparse.ArgumentParser) -> None:
+    for column in ("session", "item", "time", "user"):
+        command.add_argument(f"--{column}", default="auto", metavar="COLUMN", help=f"column of the {column}")
+    command.add_argument("--time-unit", default="s", choices=("s", "ms", "us", "ns"), help="unit of numeric times")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

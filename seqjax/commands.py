@@ -1,0 +1,157 @@
+"""What the commands of the command line do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int
+from rich.console import Console
+from rich.table import Table
+
+from seqjax.baselines.popularity import popularity_of_counts
+from seqjax.compare import compare_runs
+from seqjax.data import prepare as preparation
+from seqjax.data import sources
+from seqjax.data.events import DataError, EventLog
+from seqjax.data.read import read_log
+from seqjax.data.vocabulary import lookup
+from seqjax.data.write import check_ending, write_rows
+from seqjax.experiment import Experiment, SettingError, override, parse_setting, read_experiment, read_settings, resolve
+from seqjax.progress import show
+from seqjax.recommend import recommend_many
+from seqjax.report import title_of, write_page
+from seqjax.tables import comparison_table
+from seqjax.run import dry_run, load, train
+from seqjax.train.checkpoint import CheckpointError
+from seqjax.train.fit import NotFinite
+
+USER_ERRORS = (DataError, SettingError, CheckpointError, NotFinite, OSError)
+BLOCK = 4096  # sessions recommended to in one device call
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains and evaluates an experiment, or says what it would do."""
+    experiment, name = configured(options), options.experiment.stem
+    if options.dry_run:
+        print_facts(f"{name}, dry run", dry_run(experiment, options.seed))
+        return
+    with show(experiment.stop.epochs) as log:
+        folder = train(
+            experiment,
+            lambda run_id: options.out or Path("runs") / f"{name}-{run_id}",
+            name=name,
+            seed=options.seed,
+            resume=options.resume,
+            start=options.start,
+            log=log,
+        )
+    numbers, manifest = (json.loads((folder / f"{part}.json").read_text()) for part in ("metrics", "manifest"))
+    Console().print(comparison_table(numbers, title_of(manifest), manifest["sees_more"]))
+    Console(soft_wrap=True).print(f"page of plots: {write_page(folder)}", highlight=False)
+
+
+def configured(options: argparse.Namespace) -> Experiment:
+    """The experiment of a file with the settings of --config and then of --set."""
+    experiment = read_experiment(options.experiment)
+    settings = list(read_settings(options.config).items()) if options.config else []
+    for name, value in [*settings, *map(parse_setting, options.set)]:
+        experiment = override(experiment, name, value)
+    return experiment
+
+
+def eval(options: argparse.Namespace) -> None:
+    """Evaluates a run on another log, beside popularity as counted in its training log."""
+    run = load(options.run)
+    log, notes = read_log(options.data, run.vocabulary["item"], **columns(options))
+    print_facts(str(options.data), {"targets": log.events - log.sequences, **notes})
+    evaluate = resolve(run.manifest["settings"]["evaluate"])
+    baselines = {"popularity": popularity_of_counts(run.counts)}
+    numbers, _ = evaluate(run.model, run.params, log, counts=run.counts, baselines=baselines)
+    Console().print(comparison_table(numbers, title_of(run.manifest)))
+    if options.out:
+        options.out.write_text(json.dumps(numbers, indent=1) + "\n")
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Compares runs: two by a paired test over sessions, several seeds of one setting by their spread."""
+    Console().print(compare_runs(options.runs, options.cutoff))
+
+
+def recommend(options: argparse.Namespace) -> None:
+    """Writes the best next items for every session of a log."""
+    check_ending(options.out)
+    run = load(options.run)
+    words = run.vocabulary["item"]
+    log, notes = read_log(options.data, words, least=1, **columns(options))
+    banned = lookup(words, np.array(options.exclude.read_text().split(), np.str_)) if options.exclude else np.zeros(0)
+    chosen, scores = recommended(run, log, options.k, options.exclude_seen, np.setdiff1d(banned, [0]).astype(np.int32))
+    keys = {name: np.repeat(key, options.k) for name, key in log.keys.items()}
+    keys = keys or {"sequence": np.repeat(np.arange(1, log.sequences + 1), options.k)}
+    rank = np.tile(np.arange(1, options.k + 1), log.sequences)
+    write_rows(options.out, {**keys, "rank": rank, "item": words[chosen.ravel() - 1], "score": scores.ravel()})
+    facts = {"sessions": log.sequences, **notes, "unknown items to exclude": int((banned == 0).sum())}
+    print_facts(f"{options.out}: {options.k} items a session", facts)
+
+
+def recommended(run, log: EventLog, k: int, exclude_seen: bool, exclude: Int[np.ndarray, "item"]):
+    """Items and scores, [sequence, k], in blocks of sequences of like length."""
+    items = np.zeros((log.sequences, k), np.int32)
+    scores = np.zeros((log.sequences, k), np.float32)
+    by_length = np.argsort(log.lengths, kind="stable")
+    for begin in range(0, log.sequences, BLOCK):
+        block = by_length[begin : begin + BLOCK]
+        sessions, valid = padded(log, block)
+        items[block], scores[block] = recommend_many(
+            run.model, run.params, sessions, valid, k, exclude_seen=exclude_seen, exclude=exclude
+        )
+    return items, scores
+
+
+def padded(
+    log: EventLog, sequences: Int[np.ndarray, "chosen"]
+) -> tuple[Int[np.ndarray, "chosen time"], Bool[np.ndarray, "chosen time"]]:
+    """The chosen sequences side by side, filled up with padding."""
+    lengths = log.lengths[sequences]
+    valid = np.arange(lengths.max()) < lengths[:, None]
+    position = log.offsets[:-1][sequences][:, None] + np.arange(lengths.max())
+    return np.where(valid, log.columns["item"][np.where(valid, position, 0)], 0), valid
+
+
+def data(options: argparse.Namespace) -> None:
+    """Gets or checks a public data set, or prepares a log."""
+    match options.verb:
+        case "get":
+            sources.get(options.name, options.folder)
+        case "check":
+            print_facts(options.name, sources.check(options.name, options.folder))
+        case "prepare":
+            names = ("gap", "min_session", "min_item", "test_days", "validation_days")
+            settings = {name: getattr(options, name) for name in names}
+            steps = preparation.prepare(options.log, options.out, **settings, **columns(options))
+            print_steps(steps)
+
+
+def print_steps(steps: list[preparation.Step]) -> None:
+    """Prints what every step of a preparation left."""
+    table = Table("step", *(f"{what} {when}" for what in preparation.Size._fields for when in ("before", "after")))
+    for step in steps:
+        pairs = zip(step.before, step.after, strict=True)
+        table.add_row(step.name, *(f"{count:,}" for pair in pairs for count in pair))
+    Console().print(table)
+
+
+def columns(options: argparse.Namespace) -> dict[str, str]:
+    """The options of `read` that the command line gave."""
+    names = ("session", "item", "time", "user", "time_unit")
+    return {name: getattr(options, name) for name in names}
+
+
+def print_facts(title: str, facts: dict) -> None:
+    """Prints names and values as a table."""
+    table = Table("", "", title=title, show_header=False, title_justify="left")
+    for name, value in facts.items():
+        table.add_row(str(name).replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+    Console().print(table)

@@ -1,0 +1,209 @@
+"""An experiment is a value: public functions with keywords. This file reads it, changes it by dotted name, prints it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import runpy
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from seqjax.train.fit import Stop
+from seqjax.train.step import no_draw
+from seqjax.train.view import Views
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What one run is made of. Factories are functions or `functools.partial` of them, never lambdas.
+
+    data: (seed=) -> Split. corpus: EventLog -> what the device holds. plan: (EventLog, seed=, epoch=) -> rows of steps.
+    gather: (corpus, row) -> batch. draw: (key, batch, hparams) -> batch with negatives. model: (items=, ...) -> module,
+    called with the sizes of the vocabularies. objective: see `types.Objective`, with a `model` keyword. optimizer:
+    hparams -> optax transform. evaluate: (model, params, log, counts=, baselines=) -> flat name -> number, and ranks.
+    sees_more: baselines that know more than the model does.
+    """
+
+    data: Callable[..., Any]
+    corpus: Callable[..., Any]
+    plan: Callable[..., Any]
+    gather: Callable[..., Any]
+    model: Callable[..., Any]
+    objective: Callable[..., Any]
+    optimizer: Callable[..., Any]
+    hparams: Any
+    evaluate: Callable[..., Any]
+    views: Views
+    draw: Callable[..., Any] = no_draw
+    baselines: tuple[Callable[..., Any], ...] = ()
+    sees_more: tuple[str, ...] = ()
+    stop: Stop = Stop()  # noqa: RUF009
+    chunk_steps: int = 200
+
+
+class SettingError(ValueError):
+    """A setting has no such name or value."""
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Executes an experiment file and returns its `experiment`; raises SettingError if there is none."""
+    if not path.is_file():
+        raise SettingError(f"{path}: no such experiment file")
+    found = runpy.run_path(str(path)).get("experiment")
+    if not isinstance(found, Experiment):
+        raise SettingError(f"{path} defines no `experiment`: add `experiment = seqjax.Experiment(...)`")
+    return found
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The values of a TOML file as dotted names; raises SettingError with the line if it is not TOML."""
+    try:
+        tree = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise SettingError(f"{path}: no such file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{path}: {error}") from None
+
+    def flat(prefix: str, node: Any) -> dict[str, Any]:
+        if not isinstance(node, dict):
+            return {prefix: node}
+        return {name: leaf for key, child in node.items() for name, leaf in flat(f"{prefix}.{key}", child).items()}
+
+    return {name.removeprefix("."): value for name, value in flat("", tree).items()}
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Splits `dotted.name=value`; the value is a Python literal, true or false, or else the text itself.
+
+    >>> parse_setting("model.features=(64, 32)")
+    ('model.features', (64, 32))
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SettingError(f"--set {text}: write dotted.name=value")
+    if value.lower() in ("true", "false"):
+        return name, value.lower() == "true"
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def override(value: Any, name: str, new: Any, whole: str | None = None) -> Any:
+    """`value` with the setting of a dotted name replaced; an unknown name raises SettingError listing the valid ones.
+
+    Reaches fields of dataclasses, keywords of functions and entries of dictionaries. Where a function stands, a string
+    names another public function of its module.
+    """
+    whole = whole or name
+    head, _, rest = name.partition(".")
+    known = settings_of(value)
+    if head not in known and not isinstance(value, Mapping):
+        raise SettingError(f"{whole}: no setting {head!r}; there are {', '.join(sorted(known)) or 'none'}")
+    old = known.get(head)
+    if rest:
+        new = override(old, rest, new, whole)
+    elif callable(old) and isinstance(new, str):
+        new = _neighbour(old, new, whole)
+    elif isinstance(old, tuple) and isinstance(new, list):
+        new = tuple(new)
+    else:
+        _check_kind(old, new, whole)
+    if isinstance(value, Mapping):
+        return {**value, head: new}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.replace(value, **{head: new})
+    return partial(value, **{head: new})
+
+
+def settings_of(value: Any) -> dict[str, Any]:
+    """What can be set inside a value, with the present settings."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if not callable(value):
+        return {}
+    bound = value.keywords if isinstance(value, partial) else {}
+    hidden = {"parent", "name"} if inspect.isclass(_function(value)) else set()
+    parameters = inspect.signature(_function(value)).parameters.values()
+    return {
+        p.name: bound.get(p.name, None if p.default is inspect.Parameter.empty else p.default)
+        for p in parameters
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in hidden
+    }
+
+
+def describe(value: Any) -> Any:
+    """A value as JSON: functions and structs become {"function": "module.name", keyword: value ...}."""
+    if isinstance(value, partial):
+        return {"function": _name(value.func), **{name: describe(v) for name, v in sorted(value.keywords.items())}}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value) if field.name not in ("parent", "name")]
+        fields = {name: describe(getattr(value, name)) for name in names}
+        return {"function": _name(type(value)), **fields}
+    if callable(value):
+        return {"function": _name(value)}
+    if isinstance(value, Mapping):
+        return {str(name): describe(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [describe(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def resolve(described: Any) -> Any:
+    """The value that `describe` printed. Only public names inside `seqjax` are looked up; nothing else is executed."""
+    if isinstance(described, list):
+        return tuple(resolve(v) for v in described)
+    if not isinstance(described, Mapping):
+        return described
+    keywords = {name: resolve(v) for name, v in described.items() if name != "function"}
+    if "function" not in described:
+        return keywords
+    module, _, name = described["function"].rpartition(".")
+    if module.split(".")[0] != "seqjax" or name.startswith("_"):
+        raise SettingError(f"{described['function']} is not part of seqjax: pass the experiment file that defines it")
+    function = getattr(importlib.import_module(module), name)
+    if inspect.isclass(function) and dataclasses.is_dataclass(function) and not hasattr(function, "apply"):
+        return function(**keywords)
+    return partial(function, **keywords) if keywords else function
+
+
+def call(function: Callable[..., Any], *arguments: Any, **offered: Any) -> Any:
+    """Calls a factory with those of the offered keywords that it takes and that its `partial` has not fixed."""
+    parameters = inspect.signature(_function(function)).parameters
+    bound = function.keywords if isinstance(function, partial) else {}
+    return function(*arguments, **{k: v for k, v in offered.items() if k in parameters and k not in bound})
+
+
+def _function(value: Any) -> Callable[..., Any]:
+    return value.func if isinstance(value, partial) else value
+
+
+def _name(function: Callable[..., Any]) -> str:
+    if function.__name__ == "<lambda>":
+        raise SettingError("a lambda stands in the experiment: use functools.partial of a named function")
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _neighbour(old: Any, name: str, whole: str) -> Callable[..., Any]:
+    """Another public function of the module that the present one comes from."""
+    module = importlib.import_module(_function(old).__module__)
+    names = sorted(n for n, f in vars(module).items() if callable(f) and f.__module__ == module.__name__ and n[0] != "_")
+    if name not in names:
+        raise SettingError(f"{whole}: no {name!r} in {module.__name__}; there are {', '.join(names)}")
+    return getattr(module, name)
+
+
+def _check_kind(old: Any, new: Any, whole: str) -> None:
+    """Refuses a text where a number stands, and the like."""
+    number = (int, float)
+    if isinstance(old, bool) != isinstance(new, bool) and old is not None and new is not None:
+        raise SettingError(f"{whole}={new!r}: expected {'true or false' if isinstance(old, bool) else type(old).__name__}")
+    if isinstance(old, number) and not isinstance(new, (*number, tuple, list)) and new is not None:
+        raise SettingError(f"{whole}={new!r}: expected a number, as {old!r}")

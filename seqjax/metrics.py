@@ -1,0 +1,40 @@
+"""Metrics of one prediction, from the rank of the item that came next (1 is best; halves where ties are split).
+
+Pure and array-agnostic: numpy and jax arrays of any shape go in, the same kind comes out. A figure is the mean over
+predictions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+Rank = Shaped[np.ndarray | Array, "*shape"]
+Value = Float[np.ndarray | Array, "*shape"]
+
+
+def recall(rank: Rank, cutoff: int) -> Value:
+    """1 if the item is among the first `cutoff`, else 0; also called hit rate, with one relevant item precision x k.
+
+    >>> recall(np.array([1.0, 20.0, 21.0]), 20).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    return 1.0 * (rank <= cutoff)
+
+
+def reciprocal_rank(rank: Rank, cutoff: int) -> Value:
+    """1 / rank if the item is among the first `cutoff`, else 0; its mean is MRR@cutoff, Hidasi et al. (2016), sec. 4.
+
+    >>> reciprocal_rank(np.array([1.0, 4.0, 21.0]), 20).tolist()
+    [1.0, 0.25, 0.0]
+    """
+    return (rank <= cutoff) / rank
+
+
+def ndcg(rank: Rank, cutoff: int) -> Value:
+    """1 / log2(1 + rank) if the item is among the first `cutoff`, else 0: Järvelin and Kekäläinen (2002), one relevant.
+
+    >>> ndcg(np.array([1.0, 3.0, 21.0]), 20).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    return (rank <= cutoff) / rank.__array_namespace__().log2(1.0 + rank)

@@ -1,0 +1,187 @@
+"""One run of an experiment: data, training, evaluation, and the folder that remembers them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int, PyTree, Shaped
+
+from seqjax.data.events import Split
+from seqjax.data.store import checksum
+from seqjax.experiment import Experiment, SettingError, call, describe, resolve
+from seqjax.manifest import check_space, make_manifest, open_folder, write_json
+from seqjax.train import checkpoint
+from seqjax.train.fit import Log, fit
+from seqjax.train.step import TrainState, init_train_state, make_chunk, make_step
+from seqjax.transfer import graft, share_vocabulary
+
+
+class Parts(NamedTuple):
+    """An experiment made concrete for one data set and seed, ready to train."""
+
+    model: nn.Module
+    state: TrainState
+    plan: Callable[[int], PyTree]
+    chunk: Callable
+    corpus: PyTree
+    hparams: PyTree
+
+
+class Run(NamedTuple):
+    """A run loaded from its folder: enough to evaluate, recommend and serve."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    model: nn.Module
+    params: PyTree
+    vocabulary: dict[str, Shaped[np.ndarray, "word"]]
+    counts: Int[np.ndarray, "row"]  # training events of every item
+
+
+def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
+    """Builds model, state, plan and the compiled chunk. The seed fixes initial weights, order and every draw."""
+    init_key, train_key = jax.random.split(jax.random.key(seed))
+    model = call(experiment.model, **_sizes(split.train.vocabulary))
+    params = jax.jit(model.init)(init_key)["params"]
+    corpus = jax.device_put(experiment.corpus(split.train))
+    hparams = jax.tree.map(jnp.float32, experiment.hparams)
+
+    def plan(epoch: int) -> PyTree:
+        return call(experiment.plan, split.train, seed=seed, epoch=epoch)
+
+    row = jax.tree.map(lambda leaf: leaf[0], plan(0))
+    lanes = jax.tree.leaves(row)[0].shape[0]
+    carry = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lanes, *leaf.shape)), model.init_state())
+    batch = jax.eval_shape(lambda: experiment.draw(train_key, experiment.gather(corpus, row), hparams))
+    state = init_train_state(train_key, params, experiment.optimizer, hparams, carry, batch.ids, experiment.views)
+
+    def objective(*arguments: Any) -> Any:
+        return experiment.objective(*arguments, model=model)
+
+    step = make_step(objective, experiment.optimizer, experiment.views, experiment.draw)
+    return Parts(model, state, plan, make_chunk(step, experiment.gather), corpus, hparams)
+
+
+def train(
+    experiment: Experiment,
+    folder: Callable[[str], Path],
+    *,
+    name: str,
+    seed: int = 0,
+    resume: bool = False,
+    start: Path | None = None,
+    log: Log = lambda record: None,
+) -> Path:
+    """Trains, evaluates and writes the run folder `folder(run id)`; returns it.
+
+    `start`: a run whose weights and optimizer state this one begins with: ids that both vocabularies know keep their
+    rows, new ids get fresh ones. `log` receives every record that is worth showing. Raises before training what can be
+    known before training: DataError, SettingError, OSError.
+    """
+    split = call(experiment.data, seed=seed)
+    before, counted = None, {}
+    if start:
+        before = load(start)
+        split, counted = share_vocabulary(split, before.vocabulary)
+    manifest = make_manifest(experiment, split, name, seed, checksum(split.train)[:16], str(start or ""))
+    folder = folder(manifest["run"])
+    for message in open_folder(folder, manifest, resume):
+        log({"kind": "warning", "message": message})
+    parts = assemble(experiment, split, seed)
+    if before:
+        state = graft(parts.state, experiment, _saved(before.folder), _sizes(before.vocabulary))
+        parts = parts._replace(state=state)
+        manifest["start"] = {"run": before.manifest["run"], **counted}
+    manifest |= {"model": describe(parts.model), "parameters": _count(parts.state.params)}
+    check_space(folder, 4 * _bytes(parts.state))
+    write_json(folder / "vocabulary.json", {k: words.tolist() for k, words in split.train.vocabulary.items()})
+    np.save(folder / "item_counts.npy", split.train.counts("item"))
+    write_json(folder / "manifest.json", manifest)
+    log({"kind": "begin", "folder": folder, "manifest": manifest})
+
+    def validate(params: PyTree) -> dict[str, float]:
+        return experiment.evaluate(parts.model, params, split.validation)[0]
+
+    params, progress = fit(
+        parts.state, parts.plan, parts.chunk, parts.corpus, parts.hparams,
+        folder=folder, stop=experiment.stop, validate=validate if split.validation else None,
+        log=log, chunk_steps=experiment.chunk_steps, resume=resume,
+    )  # fmt: skip
+    log({"kind": "evaluate"})
+    baselines = {(b.func if hasattr(b, "func") else b).__name__: b(split.train) for b in experiment.baselines}
+    counts = split.train.counts("item")
+    numbers, ranks = experiment.evaluate(parts.model, params, split.test, counts=counts, baselines=baselines)
+    timing = {"train_seconds": progress.seconds, "epochs": progress.epoch, "best_epoch": progress.best_epoch}
+    write_json(folder / "manifest.json", manifest | {"timing": timing})
+    np.savez(folder / "ranks.npz", **ranks._asdict())
+    write_json(folder / "metrics.json", numbers)
+    return folder
+
+
+def load(folder: str | Path) -> Run:
+    """Loads a run: model, best (else last) parameters, vocabularies. It reads data only and executes nothing of the run.
+
+    Raises SettingError if the folder is not a run, CheckpointError if none of its checkpoints is intact.
+    """
+    folder = Path(folder)
+    if not (folder / "manifest.json").is_file():
+        raise SettingError(f"{folder} is not a run: it has no manifest.json")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    model = resolve(manifest["model"])()
+    like = jax.eval_shape(model.init, jax.random.key(0))["params"]
+    params = checkpoint.restore(_saved(folder), {"params": like}, part=True)[0]["params"]
+    words = json.loads((folder / "vocabulary.json").read_text())
+    vocabulary = {name: np.array(entries, dtype=np.str_) for name, entries in words.items()}
+    return Run(folder, manifest, model, params, vocabulary, np.load(folder / "item_counts.npy", allow_pickle=False))
+
+
+def dry_run(experiment: Experiment, seed: int) -> dict[str, Any]:
+    """What a run would do, without doing it: shapes, parameters, memory, lane occupancy and steps."""
+    split = call(experiment.data, seed=seed)
+    parts = assemble(experiment, split, seed)
+    rows = parts.plan(0)
+    steps = jax.tree.leaves(rows)[0].shape[0]
+    chunk = jax.tree.map(lambda leaf: leaf[: experiment.chunk_steps], rows)
+    memory = parts.chunk.lower(parts.state, chunk, parts.corpus, parts.hparams).compile().memory_analysis()
+    leaves = jax.tree.leaves_with_path(parts.state.params)
+    shapes = {jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape for path, leaf in leaves}
+    return {
+        **{f"{part} sequences": log.sequences for part, log in split._asdict().items() if hasattr(log, "sequences")},
+        **{f"{name}s in the vocabulary": len(words) for name, words in split.train.vocabulary.items()},
+        **{f"note: {name}": value for name, value in split.notes.items()},
+        **{f"parameter {name}": " x ".join(map(str, shape)) for name, shape in shapes.items()},
+        "parameters": _count(parts.state.params),
+        "training state, MB": round(_bytes(parts.state) / 1e6, 2),
+        "data on the device, MB": round(_bytes(parts.corpus) / 1e6, 2),
+        "temporary memory of a chunk, MB": round(memory.temp_size_in_bytes / 1e6, 2),
+        "lanes": jax.tree.leaves(rows)[0].shape[1],
+        "lane occupancy": round(rows.occupancy, 4),
+        "steps per epoch": steps,
+        "epochs at most": experiment.stop.epochs,
+    }
+
+
+def _saved(folder: Path) -> Path:
+    """Where a run's parameters of choice lie: the best epoch's if one was validated, else the latest."""
+    best = folder / "checkpoints/best"
+    return best if checkpoint.finished(best) else folder / "checkpoints/latest"
+
+
+def _sizes(vocabulary: dict[str, Any]) -> dict[str, int]:
+    """Keywords of a model: `items` for the size of the vocabulary `item`, and so on."""
+    return {f"{name}s": len(words) for name, words in vocabulary.items()}
+
+
+def _count(params: PyTree) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def _bytes(tree: PyTree) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))

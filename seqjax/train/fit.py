@@ -1,0 +1,217 @@
+"""The host loop: runs chunks of steps, validates, stops, saves, resumes. It decides nothing that a number depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from seqjax.train import checkpoint
+from seqjax.train.step import TrainState
+
+Chunk = Callable[[TrainState, PyTree, PyTree, PyTree], tuple[TrainState, Mapping[str, jax.Array]]]
+Log = Callable[[dict[str, Any]], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """When training ends: after `epochs`, or after `patience` epochs in which the validation `metric` did not rise."""
+
+    epochs: int = 10
+    patience: int | None = None
+    metric: str = "mrr@20"
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a run stands, beside its state; saved with every checkpoint, exactly."""
+
+    epoch: int = 0
+    row: int = 0  # steps done in this epoch
+    loss: float = 0.0  # sums over this epoch
+    events: float = 0.0
+    best: float = -math.inf
+    best_epoch: int = -1
+    seconds: float = 0.0  # spent in training steps, over all sessions
+
+
+class NotFinite(ArithmeticError):
+    """A loss or gradient was not finite."""
+
+
+class Interrupted(Exception):
+    """Training was asked to stop and has saved its state."""
+
+
+def fit(
+    state: TrainState,
+    plan: Callable[[int], PyTree],
+    chunk: Chunk,
+    corpus: PyTree,
+    hparams: PyTree,
+    *,
+    folder: Path,
+    stop: Stop,
+    validate: Callable[[PyTree], Mapping[str, float]] | None = None,
+    log: Log = lambda record: None,
+    chunk_steps: int = 200,
+    save_seconds: float = 30.0,
+    resume: bool = False,
+) -> tuple[PyTree, Progress]:
+    """Trains until `stop`; returns the parameters of the best validated epoch (else the last) and the progress.
+
+    plan: the rows (a tree of arrays with a leading step axis) of an epoch. `folder` receives `metrics.jsonl` and
+    `checkpoints/`; saves fall on multiples of `chunk_steps` from the epoch's start, so that a resumed run executes the
+    same programs on the same rows. Raises NotFinite (the last good state is saved in `checkpoints/last_good`) and
+    Interrupted (SIGTERM or SIGINT, after saving at the next chunk boundary).
+    """
+    latest, best, journal = folder / "checkpoints/latest", folder / "checkpoints/best", folder / "metrics.jsonl"
+    progress = Progress()
+    if resume:
+        state, progress = _resume(state, latest, journal, log)
+
+    def record(line: dict[str, Any]) -> None:
+        with journal.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+        log(line)
+
+    def save() -> None:
+        checkpoint.save(latest, int(state.step), _kept(state), dataclasses.asdict(progress))
+
+    saved = time.monotonic()
+    with _interruptions() as interrupted:
+        while progress.epoch < stop.epochs and not _impatient(progress, stop):
+            rows = plan(progress.epoch)
+            total = jax.tree.leaves(rows)[0].shape[0]
+            while progress.row < total:
+                part = jax.tree.map(lambda leaf: leaf[progress.row : progress.row + chunk_steps], rows)  # noqa: B023
+                state = _advance(state, part, chunk, corpus, hparams, progress, total, record, folder)
+                if progress.row < total and (interrupted.is_set() or time.monotonic() - saved > save_seconds):
+                    save()
+                    saved = time.monotonic()
+                    _leave_if(interrupted, state)
+            _finish_epoch(state, progress, stop, validate, record, best)
+            save()
+            saved = time.monotonic()
+            _leave_if(interrupted, state)
+    if progress.best_epoch < 0:
+        return state.params, progress
+    return checkpoint.restore(best, _kept(state))[0].params, progress
+
+
+def _advance(state, part, chunk, corpus, hparams, progress, total, record, folder) -> TrainState:
+    """Runs one chunk and adds its sums to the progress."""
+    begin = time.monotonic()
+    steps = jax.tree.leaves(part)[0].shape[0]
+    state, metrics = chunk(state, part, corpus, hparams)
+    loss, events = (float(np.asarray(metrics[name], np.float64).sum()) for name in ("loss", "events"))
+    seconds = time.monotonic() - begin
+    if not bool(state.healthy):
+        step = int(state.step)
+        checkpoint.save(folder / "checkpoints/last_good", step, _kept(state), dataclasses.asdict(progress))
+        raise NotFinite(
+            f"loss or gradient is not finite at step {step} (epoch {progress.epoch}) with {_settings(hparams)}; "
+            f"the state before that step is kept in checkpoints/last_good: lower learning_rate or momentum"
+        )
+    progress.row += steps
+    progress.loss, progress.events = progress.loss + loss, progress.events + events
+    progress.seconds += seconds
+    line = {"kind": "train", "step": int(state.step), "epoch": progress.epoch, "loss": loss / max(events, 1.0)}
+    record(line | {"events": events, "of_epoch": progress.row / total, "seconds": progress.seconds})
+    return state
+
+
+def _finish_epoch(state, progress, stop, validate, record, best) -> None:
+    """Validates, remembers the best parameters, and moves the progress to the next epoch."""
+    epoch = progress.epoch + 1
+    line = {"kind": "epoch", "step": int(state.step), "epoch": epoch}
+    line |= {"loss": progress.loss / max(progress.events, 1.0), "events": progress.events}
+    if validate is not None:
+        scores = validate(state.params)
+        if stop.metric not in scores:
+            raise ValueError(f"stop.metric={stop.metric!r} is not validated: choose one of {sorted(scores)}")
+        line |= {f"validation/{name}": value for name, value in scores.items()}
+        if scores[stop.metric] > progress.best:
+            progress.best, progress.best_epoch = float(scores[stop.metric]), epoch
+            checkpoint.save(best, int(state.step), _kept(state), {"epoch": epoch}, keep=1)
+    progress.epoch, progress.row, progress.loss, progress.events = epoch, 0, 0.0, 0.0
+    record(line | {"seconds": progress.seconds})
+
+
+def _resume(state: TrainState, latest: Path, journal: Path, log: Log) -> tuple[TrainState, Progress]:
+    """The newest intact checkpoint, with the journal cut back to it; the fresh state if nothing was saved yet."""
+    if not checkpoint.finished(latest):
+        journal.unlink(missing_ok=True)
+        return state, Progress()
+    kept, note, problems = checkpoint.restore(latest, _kept(state))
+    for problem in problems:
+        log({"kind": "warning", "message": problem})
+    progress = Progress(**note)
+    _cut_journal(journal, int(kept.step))
+    log({"kind": "resume", "step": int(kept.step), "epoch": progress.epoch, "row": progress.row})
+    return kept.replace(slot=state.slot), progress
+
+
+def _cut_journal(journal: Path, step: int) -> None:
+    """Drops the lines that were written after `step`, and a last line that a kill cut short."""
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    kept = []
+    for line in lines:
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except ValueError:
+            break
+    partial = journal.with_suffix(".partial")
+    partial.write_text("".join(kept))
+    partial.replace(journal)
+
+
+def _kept(state: TrainState) -> TrainState:
+    """The part of a state that results depend on."""
+    return state.replace(slot={})
+
+
+def _impatient(progress: Progress, stop: Stop) -> bool:
+    return (
+        stop.patience is not None
+        and progress.best_epoch >= 0
+        and progress.row == 0
+        and progress.epoch - progress.best_epoch >= stop.patience
+    )
+
+
+def _settings(hparams: PyTree) -> str:
+    leaves = jax.tree.leaves_with_path(hparams)
+    return ", ".join(f"{jax.tree_util.keystr(path, simple=True, separator='.')}={float(leaf):g}" for path, leaf in leaves)
+
+
+def _leave_if(interrupted: threading.Event, state: TrainState) -> None:
+    if interrupted.is_set():
+        raise Interrupted(f"stopped by a signal and saved at step {int(state.step)}: continue with --resume")
+
+
+@contextmanager
+def _interruptions() -> Iterator[threading.Event]:
+    """Turns SIGTERM and SIGINT into a flag while the block runs (main thread only: others get no signals)."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    old = {number: signal.signal(number, lambda *_: flag.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield flag
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

@@ -1,0 +1,101 @@
+"""The published equations in plain numpy and float64, one row of scores or one event at a time.
+
+The losses are written over the sampled score matrix with all its repeats: `r` is the row of one lane, `own` the column
+of its target. They stay analytic, so that `gradient` can take an exact derivative by a complex step.
+"""
+
+import numpy as np
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def cross_entropy(r, own, epsilon=0.0, smoothing=0.0):
+    q = np.exp(r - r.real.max())
+    q = q / q.sum()
+    if smoothing == 0.0:
+        return -np.log(q[own] + epsilon)
+    n = len(r)
+    return (1 - smoothing * n / (n - 1)) * -np.log(q[own]) + smoothing / (n - 1) * -np.log(q).sum()
+
+
+def bpr(r, own):
+    return -np.log(sigmoid(r[own] - r)).sum()
+
+
+def top1(r, own):
+    return (sigmoid(r - r[own]) + sigmoid(r**2)).mean() - sigmoid(r[own] ** 2) / len(r)
+
+
+def negative_softmax(r, own):
+    others = np.arange(len(r)) != own
+    e = np.where(others, np.exp(r - np.max(r.real, where=others, initial=-np.inf)), 0.0)
+    return e / e.sum()
+
+
+def bpr_max(r, own, penalty=0.0):
+    s = negative_softmax(r, own)
+    return -np.log((s * sigmoid(r[own] - r)).sum() + 1e-24) + penalty * (s * r**2).sum()
+
+
+def top1_max(r, own):
+    s = negative_softmax(r, own)
+    return (s * (sigmoid(r - r[own]) + sigmoid(r**2))).sum()
+
+
+def bpr_max_gradient(r, own, penalty=0.0):
+    """The closed form: with A = sum s sigma and C = sum s r^2, for the negatives and for the target."""
+    s, sigma = negative_softmax(r, own), sigmoid(r[own] - r)
+    a, c = (s * sigma).sum(), (s * r**2).sum()
+    grad = s * (-(sigma**2 - a) / (a + 1e-24) + penalty * (r * (r + 2) - c))
+    grad[own] = -(s * sigma * (1 - sigma)).sum() / (a + 1e-24)
+    return grad
+
+
+def gradient(function, x, step=1e-30):
+    """Derivative by every entry: the imaginary part of f(x + i step) / step, exact to rounding."""
+    grad = np.empty(len(x))
+    for index in range(len(x)):
+        z = x.astype(complex)
+        z[index] += 1j * step
+        grad[index] = function(z).imag / step
+    return grad
+
+
+def gru(p, h, x, reset_after=False):
+    """Gates side by side in the order reset, update, candidate; z writes. `x` is multiplied unless p has no kernel."""
+    size = len(h)
+    part = [slice(0, size), slice(size, 2 * size), slice(2 * size, 3 * size)]
+    x = x @ p["kernel"] if "kernel" in p else x
+    w, u, b = [x[s] for s in part], [p["recurrent"][:, s] for s in part], [p["bias"][s] for s in part]
+    c = [p["recurrent_bias"][s] for s in part] if reset_after else [0.0, 0.0, 0.0]
+    r = sigmoid(w[0] + b[0] + h @ u[0] + c[0])
+    z = sigmoid(w[1] + b[1] + h @ u[1] + c[1])
+    if reset_after:
+        candidate = np.tanh(w[2] + b[2] + r * (h @ u[2] + c[2]))
+    else:
+        candidate = np.tanh(w[2] + b[2] + (r * h) @ u[2])
+    return (1 - z) * h + z * candidate
+
+
+def gru4rec(params, items, start, embedding="shared", reset_after=False):
+    """States of all layers after every item, and the scores of all rows after the last."""
+    table = params["item" if embedding == "shared" else "input"]["rows"]
+    state, states = [np.array(h) for h in start], []
+    for item in items:
+        x = table[item]
+        for layer in range(len(state)):
+            x = state[layer] = gru(params[f"cells_{layer}"], state[layer], x, reset_after)
+        states.append([h.copy() for h in state])
+    x = state[-1]
+    for name in sorted(name for name in params if name.startswith("dense")):
+        x = np.tanh(x @ params[name]["kernel"] + params[name]["bias"])
+    return states, params["item"]["rows"] @ x + params["bias"]["rows"]
+
+
+def adagrad(p, g, acc, velocity, rate, momentum):
+    """Adagrad with heavy ball; returns the new (p, acc, velocity)."""
+    acc = acc + g**2
+    velocity = momentum * velocity - rate * g / np.sqrt(acc + 1e-6)
+    return p + velocity, acc, velocity
