@@ -21,7 +21,7 @@ from seqjax.data.vocabulary import lookup
 from seqjax.data.write import check_ending, write_rows
 from seqjax.experiment import Experiment, SettingError, override, parse_setting, read_experiment, read_settings, resolve
 from seqjax.progress import show
-from seqjax.recommend import recommend_many
+from seqjax.recommender import recommend_many
 from seqjax.report import title_of, write_page
 from seqjax.tables import comparison_table
 from seqjax.run import dry_run, load, train

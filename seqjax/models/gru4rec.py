@@ -17,7 +17,7 @@ from seqjax.nn.init import block_uniform
 from seqjax.nn.table import Table
 from seqjax.types import Event
 
-State = tuple[Float[Array, "hidden"], ...]
+State = tuple[Float[Array, "..."], ...]
 """Hidden vector of every GRU layer, lowest first."""
 
 

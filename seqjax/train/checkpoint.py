@@ -23,7 +23,7 @@ class CheckpointError(RuntimeError):
 
 def save(folder: Path, step: int, tree: PyTree, note: dict[str, Any], keep: int = 2) -> Path:
     """Writes `tree` and `note` as the checkpoint of `step`, then deletes all but the `keep` newest ones."""
-    place = folder / f"{step:010d}"
+    place = folder.resolve() / f"{step:010d}"
     if place.exists():
         shutil.rmtree(place)
     orbax.save(place / "state", tree)
@@ -50,7 +50,7 @@ def restore(folder: Path, like: PyTree, part: bool = False) -> tuple[PyTree, dic
     problems = []
     context = orbax.Context()
     context.pytree.loading.partial_load = part
-    for place in reversed(finished(folder)):
+    for place in reversed(finished(folder.resolve())):
         damage = _damage(place)
         if damage is None:
             note = json.loads((place / "note.json").read_text())["note"]

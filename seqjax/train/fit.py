@@ -89,6 +89,8 @@ def fit(
     def save() -> None:
         checkpoint.save(latest, int(state.step), _kept(state), dataclasses.asdict(progress))
 
+    if not checkpoint.finished(latest):
+        save()  # a folder that cannot be written shows now, not after the first epoch
     saved = time.monotonic()
     with _interruptions() as interrupted:
         while progress.epoch < stop.epochs and not _impatient(progress, stop):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from seqjax.models.gru4rec import GRU4Rec
-from seqjax.recommend import recommend, recommend_many
+from seqjax.recommender import recommend, recommend_many
 
-module = importlib.import_module("seqjax.recommend")  # the package has a function of this name
+module = importlib.import_module("seqjax.recommender")  # the package has a function of this name
 ITEMS = 12
 MODEL = GRU4Rec(ITEMS, features=5)
 
