@@ -1,8 +1,6 @@
 """Cornac's PyTorch GRU4Rec as a peer: its data set, iterator, sampler, loss, optimizer and `fit`, timed from outside.
 
-    python benchmarks/cornac_peer.py xe100 bm100 --data FOLDER --steps 300 --rounds 3
-
-FOLDER (or the environment variable SEQJAX_DATA) holds `diginetica/train_sessions.txt.gz`. Needs the extra `bench`.
+Driven by `gru4rec.py`. Needs the extra `bench`.
 
 Differs from Cornac's `fit` as shipped in one point: sessions come in the given order instead of shuffled every epoch.
 Differs from the authors' program (as written, so not repaired here):
@@ -14,15 +12,10 @@ Differs from the authors' program (as written, so not repaired here):
 
 from __future__ import annotations
 
-import argparse
-import gzip
-import os
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
@@ -31,55 +24,7 @@ import torch
 from cornac.data.dataset import SequentialDataset
 from cornac.models.gru4rec import recom_gru4rec
 from cornac.models.seq_utils import losses
-
-
-class Sessions(NamedTuple):
-    """Sessions in training order: session s holds the item ids (0-based) items[offsets[s]:offsets[s + 1]]."""
-
-    items: np.ndarray
-    offsets: np.ndarray
-
-
-class Setting(NamedTuple):
-    """One setting in seqjax's words; the input embedding is always the output embedding."""
-
-    features: int
-    lanes: int
-    negatives: int
-    loss: str = "cross-entropy"
-    logq: float = 0.0
-    alpha: float = 0.5
-    elu: float = 0.0
-    penalty: float = 0.0
-    learning_rate: float = 0.1
-    momentum: float = 0.0
-    dropout_embed: float = 0.0
-    dropout_hidden: float = 0.0
-
-
-SETTINGS = {
-    "tiny": Setting(64, 32, 128),
-    "xe100": Setting(100, 50, 2048, logq=1.0, dropout_hidden=0.2),
-    "bm100": Setting(
-        *(100, 50, 2048, "bpr-max"),
-        alpha=0.3,
-        elu=1.0,
-        penalty=0.9,
-        learning_rate=0.05,
-        momentum=0.2,
-        dropout_embed=0.3,
-        dropout_hidden=0.1,
-    ),
-    "xe512": Setting(512, 240, 2048, logq=1.0, learning_rate=0.065),
-}
-
-
-class Timing(NamedTuple):
-    """Seconds of this process's CPU and of the wall clock that `steps` training steps took."""
-
-    steps: int
-    cpu: float
-    wall: float
+from settings import Sessions, Setting, Timing, clock
 
 
 class Peer(NamedTuple):
@@ -112,15 +57,6 @@ class InOrder(SequentialDataset):
         """Yields blocks of sessions, never shuffled, last session of the block first."""
         for sessions, events in super().s_iter(batch_size, shuffle=False):
             yield sessions[::-1], events[::-1]
-
-
-def read_diginetica(folder: str | Path | None = None) -> Sessions:
-    """Reads the training sessions in file order from `folder`, or from SEQJAX_DATA."""
-    path = Path(folder or os.environ["SEQJAX_DATA"]) / "diginetica" / "train_sessions.txt.gz"
-    with gzip.open(path, "rt") as file:
-        sessions = [np.array(line.split(), np.int64) for line in file]
-    offsets = np.concatenate([[0], np.cumsum([len(session) for session in sessions])])
-    return Sessions(np.concatenate(sessions) - 1, offsets)
 
 
 def build(sessions: Sessions, setting: Setting, seed: int = 0) -> Peer:
@@ -162,11 +98,6 @@ def recommender(peer: Peer, epochs: int) -> recom_gru4rec.GRU4Rec:
         device="cpu",
         seed=peer.seed,
     )
-
-
-def clock() -> np.ndarray:
-    """Seconds of process CPU and of wall."""
-    return np.array([time.process_time(), time.perf_counter()])
 
 
 @contextmanager
@@ -244,28 +175,3 @@ def run_epochs(peer: Peer, epochs: int) -> Training:
         epochs=[Timing(len(row), *seconds) for row, seconds in zip(rows, taken[1:], strict=True)],
         prepare=Timing(0, *np.add(peer.built[1:], taken[0]).tolist()),
     )
-
-
-def main() -> None:
-    """Prints milliseconds of CPU per step, the median of the rounds, settings interleaved."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("settings", nargs="*", default=list(SETTINGS), metavar=f"{{{','.join(SETTINGS)}}}")
-    parser.add_argument("--data", help="folder that holds diginetica/ (default: SEQJAX_DATA)")
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--position", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    sessions = read_diginetica(options.data)
-    peers = {name: build(sessions, SETTINGS[name]) for name in options.settings}
-    taken = {name: [] for name in peers}
-    for _ in range(options.rounds):
-        for name, peer in peers.items():
-            taken[name].append(run_steps(peer, options.steps, options.position))
-    for name, timings in taken.items():
-        cpu, wall = 1e3 * np.median([(timing.cpu, timing.wall) for timing in timings], axis=0) / options.steps
-        steps = steps_per_epoch(peers[name])
-        print(f"{name:6} {cpu:7.2f} ms CPU {wall:7.2f} ms wall per step, {steps} steps an epoch")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """GRU4Rec with BPR-max on Diginetica, at the setting whose losses and accuracy the authors' code was measured at.
 
-    SEQJAX_DATA=... seqjax run experiments/gru4rec_diginetica.py
+SEQJAX_DATA=... seqjax run experiments/gru4rec_diginetica.py
 """
 
 from functools import partial

@@ -1,6 +1,6 @@
 """GRU4Rec on MovieLens-1M: which film a user rates next, leave-one-out, ranked against all 3,706 films.
 
-    SEQJAX_DATA=... seqjax run experiments/gru4rec_ml1m.py
+SEQJAX_DATA=... seqjax run experiments/gru4rec_ml1m.py
 """
 
 from functools import partial

@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, default=0, help="fixes initial weights, order, draws and random splits")
     run.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="dotted settings")
     run.add_argument("--config", type=Path, help="TOML file of settings; --set goes before it")
-    run.add_argument("--from", dest="start", type=Path, metavar="RUN", help="start from a run's weights, on a newer log")
+    run.add_argument("--from", dest="start", type=Path, metavar="RUN", help="start from the weights of a run")
     run.add_argument("--resume", action="store_true", help="continue the run in its folder, to the same bits")
     run.add_argument("--dry-run", action="store_true", help="print shapes, memory, occupancy and steps; train nothing")
 

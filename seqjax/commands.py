@@ -23,8 +23,8 @@ from seqjax.experiment import Experiment, SettingError, override, parse_setting,
 from seqjax.progress import show
 from seqjax.recommender import recommend_many
 from seqjax.report import title_of, write_page
-from seqjax.tables import comparison_table
 from seqjax.run import dry_run, load, train
+from seqjax.tables import comparison_table
 from seqjax.train.checkpoint import CheckpointError
 from seqjax.train.fit import NotFinite
 

@@ -43,7 +43,8 @@ def compare_runs(folders: Sequence[Path], cutoff: int = 20) -> Table:
     names = [f"{metric}@{cutoff}" for metric in METRICS]
     for name in names:
         if name not in runs[0].numbers:
-            raise SettingError(f"--cutoff {cutoff}: {folders[0]} has {', '.join(n for n in runs[0].numbers if '/' not in n)}")
+            known = ", ".join(n for n in runs[0].numbers if "/" not in n)
+            raise SettingError(f"--cutoff {cutoff}: {folders[0]} has {known}")
     if all(len(group) == 1 for group in groups.values()):
         return _over_sessions(runs, names, cutoff)
     return _over_seeds(list(groups.values()), names)

@@ -1,4 +1,4 @@
-"""An experiment is a value: public functions with keywords. This file reads it, changes it by dotted name, prints it."""
+"""An experiment is a value: public functions with keywords. Here it is read, changed by dotted name, and printed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The values of a TOML file as dotted names; raises SettingError with the line if it is not TOML."""
+    """The values of a TOML file as dotted names; raises SettingError with the line if it is not TOML.
+
+    A table's `function` names the function that stands there, its other entries are that function's keywords.
+    """
     try:
         tree = tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -72,7 +75,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     def flat(prefix: str, node: Any) -> dict[str, Any]:
         if not isinstance(node, dict):
             return {prefix: node}
-        return {name: leaf for key, child in node.items() for name, leaf in flat(f"{prefix}.{key}", child).items()}
+        named = {prefix: node["function"]} if "function" in node else {}
+        below = (flat(f"{prefix}.{key}", child) for key, child in node.items() if key != "function")
+        return named | {name: leaf for leaves in below for name, leaf in leaves.items()}
 
     return {name.removeprefix("."): value for name, value in flat("", tree).items()}
 
@@ -194,7 +199,8 @@ def _name(function: Callable[..., Any]) -> str:
 def _neighbour(old: Any, name: str, whole: str) -> Callable[..., Any]:
     """Another public function of the module that the present one comes from."""
     module = importlib.import_module(_function(old).__module__)
-    names = sorted(n for n, f in vars(module).items() if callable(f) and f.__module__ == module.__name__ and n[0] != "_")
+    own = {n: f for n, f in vars(module).items() if getattr(f, "__module__", "") == module.__name__}
+    names = sorted(n for n, f in own.items() if callable(f) and n[0] != "_")
     if name not in names:
         raise SettingError(f"{whole}: no {name!r} in {module.__name__}; there are {', '.join(names)}")
     return getattr(module, name)
@@ -204,6 +210,7 @@ def _check_kind(old: Any, new: Any, whole: str) -> None:
     """Refuses a text where a number stands, and the like."""
     number = (int, float)
     if isinstance(old, bool) != isinstance(new, bool) and old is not None and new is not None:
-        raise SettingError(f"{whole}={new!r}: expected {'true or false' if isinstance(old, bool) else type(old).__name__}")
+        expected = "true or false" if isinstance(old, bool) else type(old).__name__
+        raise SettingError(f"{whole}={new!r}: expected {expected}")
     if isinstance(old, number) and not isinstance(new, (*number, tuple, list)) and new is not None:
         raise SettingError(f"{whole}={new!r}: expected a number, as {old!r}")

@@ -20,7 +20,9 @@ from seqjax.version import __version__
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def make_manifest(experiment: Experiment, split: Split, name: str, seed: int, checksum: str, start: str) -> dict[str, Any]:
+def make_manifest(
+    experiment: Experiment, split: Split, name: str, seed: int, checksum: str, start: str
+) -> dict[str, Any]:
     """Everything known before training. `run` hashes resolved settings, seed, data and the run it starts from."""
     settings = describe(experiment)
     identity = json.dumps([settings, seed, checksum, start], sort_keys=True)
@@ -54,10 +56,10 @@ def open_folder(folder: Path, manifest: dict[str, Any], resume: bool) -> list[st
         return []
     old = json.loads(kept.read_text())
     if not resume:
-        raise SettingError(f"{folder} holds run {old['run']} already: add --resume to continue it, or choose another --out")
+        raise SettingError(f"{folder} holds run {old['run']} already: add --resume to continue it, or choose --out")
     if old["run"] != manifest["run"]:
         changed = _changes("", old, manifest)
-        raise SettingError(f"{folder} holds another run; these differ: {'; '.join(changed) or 'the run it starts from'}")
+        raise SettingError(f"{folder} holds another run: {'; '.join(changed) or 'it starts from another run'}")
     return [
         f"{key} was {old.get(key)}, is {manifest[key]}: the result may differ in the last bits"
         for key in ("versions", "device", "git")
@@ -69,7 +71,9 @@ def check_space(folder: Path, needed: int) -> None:
     """Raises OSError unless `folder` has room for `needed` bytes."""
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(f"{folder} has {free / 1e6:.0f} MB free; this run saves up to {needed / 1e6:.0f} MB: choose another --out")
+        raise OSError(
+            f"{folder} has {free / 1e6:.0f} MB free, this run saves {needed / 1e6:.0f} MB: choose another --out"
+        )
 
 
 def write_json(file: Path, value: Any) -> None:

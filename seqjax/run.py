@@ -126,7 +126,7 @@ def train(
 
 
 def load(folder: str | Path) -> Run:
-    """Loads a run: model, best (else last) parameters, vocabularies. It reads data only and executes nothing of the run.
+    """Loads a run: model, best (else last) parameters, vocabularies. Reads data only, executes nothing of the run.
 
     Raises SettingError if the folder is not a run, CheckpointError if none of its checkpoints is intact.
     """

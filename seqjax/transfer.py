@@ -45,7 +45,7 @@ def graft(state: TrainState, experiment: Experiment, place: Path, sizes: dict[st
             return saved
         if table_of(path) is None or new.shape[1:] != saved.shape[1:]:
             name = jax.tree_util.keystr(path, simple=True, separator=".")
-            raise SettingError(f"{name}: shape {saved.shape} in {place}, {new.shape} here; use the settings of that run")
+            raise SettingError(f"{name} is {saved.shape} in {place} and {new.shape} here: use the settings of that run")
         return new.at[: len(saved)].set(saved)
 
     merge: PyTree = jax.tree.map_with_path(write, {"params": state.params, "opt_state": state.opt_state}, old)

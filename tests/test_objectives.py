@@ -105,7 +105,8 @@ def at(tree, path):
 
 
 def by_name(tree):
-    return {jax.tree_util.keystr(p, simple=True, separator="."): leaf for p, leaf in jax.tree.leaves_with_path(tree)}
+    leaves = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf) for path, leaf in leaves}
 
 
 @pytest.mark.parametrize("embedding", VIEWS)

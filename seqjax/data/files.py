@@ -49,4 +49,3 @@ def read_files(
         kept, chosen = splits.tail(whole.train, validation_share)
         return whole._replace(train=kept, validation=chosen)
     return whole
-

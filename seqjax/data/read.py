@@ -19,7 +19,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Int, Shaped
+from jaxtyping import Shaped
 
 from seqjax.data.build import assemble
 from seqjax.data.events import DataError, EventLog

@@ -1,4 +1,4 @@
-"""GRU4Rec: recurrent next-item recommendation, Hidasi et al. (2016) with the losses of Hidasi and Karatzoglou (2018)."""
+"""GRU4Rec: recurrent next-item recommendation, Hidasi et al. (2016), Hidasi and Karatzoglou (2018)."""
 
 from __future__ import annotations
 

@@ -24,9 +24,16 @@ class Noise(struct.PyTreeNode):
 def dropout(x: Float[Array, "*shape"], noise: Noise | None, name: str) -> Float[Array, "*shape"]:
     """Inverted dropout (Srivastava et al. 2014): zero with the probability `noise.rates[name]`, else x / (1 - rate).
 
-    `noise` is consumed: give every place its own by `Noise.at`. None means evaluation: x is returned.
+    The probability is rounded to a multiple of 2^-16; nothing is drawn while the rate is 0. `noise` is consumed: give
+    every place its own by `Noise.at`. None means evaluation: x is returned.
     """
     if noise is None:
         return x
     keep = 1.0 - noise.rates[name]
-    return jnp.where(jax.random.uniform(noise.key, x.shape) < keep, x / keep, 0.0)
+
+    def drop(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        words = jax.random.bits(noise.key, ((x.size + 1) // 2,))
+        halves = jax.lax.bitcast_convert_type(words, jnp.uint16).ravel()[: x.size].reshape(x.shape)
+        return jnp.where(halves < keep * 2.0**16, x / keep, 0.0)
+
+    return jax.lax.cond(keep < 1.0, drop, lambda x: x, x)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 
@@ -21,7 +22,7 @@ def block_uniform(blocks: int = 1, skip: int = 0) -> Callable[..., Float[Array, 
     True
     """
 
-    def init(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> Float[Array, "..."]:
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
         rows, columns = shape
         bound = (6.0 / (rows - skip + columns / blocks)) ** 0.5
         weights = jax.random.uniform(key, shape, dtype, -bound, bound)

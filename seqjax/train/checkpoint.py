@@ -1,7 +1,7 @@
 """Checkpoints: Orbax v1 behind three functions. The only file that knows Orbax.
 
-A checkpoint is a folder named by its step: `state/` written by Orbax, and `note.json` with a JSON note and the sha256 of
-every file. The note is written last, so a folder without one was never finished and does not count.
+A checkpoint is a folder named by its step: `state/` written by Orbax, and `note.json` with a JSON note and the sha256
+of every file. The note is written last, so a folder without one was never finished and does not count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The host loop: runs chunks of steps, validates, stops, saves, resumes. It decides nothing that a number depends on."""
+"""The host loop: runs chunks of steps, validates, stops, saves, resumes. No number depends on what it decides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -22,6 +22,8 @@ from seqjax.train.step import TrainState
 
 Chunk = Callable[[TrainState, PyTree, PyTree, PyTree], tuple[TrainState, Mapping[str, jax.Array]]]
 Log = Callable[[dict[str, Any]], None]
+
+JOURNAL, LATEST = "metrics.jsonl", "checkpoints/latest"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +56,28 @@ class Interrupted(Exception):
     """Training was asked to stop and has saved its state."""
 
 
+class Loop(NamedTuple):
+    """What stays the same while a run trains."""
+
+    chunk: Chunk
+    corpus: PyTree
+    hparams: PyTree
+    folder: Path
+    stop: Stop
+    validate: Callable[[PyTree], Mapping[str, float]] | None
+    log: Log
+
+    def record(self, line: dict[str, Any]) -> None:
+        """Appends a line to `metrics.jsonl` and shows it."""
+        with (self.folder / JOURNAL).open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+        self.log(line)
+
+    def save(self, kind: str, state: TrainState, note: dict[str, Any], keep: int = 2) -> None:
+        """Saves the state as the newest checkpoint of one kind: latest, best or last_good."""
+        checkpoint.save(self.folder / "checkpoints" / kind, int(state.step), _kept(state), note, keep)
+
+
 def fit(
     state: TrainState,
     plan: Callable[[int], PyTree],
@@ -76,87 +100,87 @@ def fit(
     same programs on the same rows. Raises NotFinite (the last good state is saved in `checkpoints/last_good`) and
     Interrupted (SIGTERM or SIGINT, after saving at the next chunk boundary).
     """
-    latest, best, journal = folder / "checkpoints/latest", folder / "checkpoints/best", folder / "metrics.jsonl"
-    progress = Progress()
+    loop, progress = Loop(chunk, corpus, hparams, folder, stop, validate, log), Progress()
     if resume:
-        state, progress = _resume(state, latest, journal, log)
-
-    def record(line: dict[str, Any]) -> None:
-        with journal.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
-        log(line)
-
-    def save() -> None:
-        checkpoint.save(latest, int(state.step), _kept(state), dataclasses.asdict(progress))
-
-    if not checkpoint.finished(latest):
-        save()  # a folder that cannot be written shows now, not after the first epoch
-    saved = time.monotonic()
+        state, progress = _resume(state, folder, log)
+    if not checkpoint.finished(folder / LATEST):
+        loop.save("latest", state, dataclasses.asdict(progress))  # a folder that cannot be written shows now
     with _interruptions() as interrupted:
         while progress.epoch < stop.epochs and not _impatient(progress, stop):
-            rows = plan(progress.epoch)
-            total = jax.tree.leaves(rows)[0].shape[0]
-            while progress.row < total:
-                part = jax.tree.map(lambda leaf: leaf[progress.row : progress.row + chunk_steps], rows)  # noqa: B023
-                state = _advance(state, part, chunk, corpus, hparams, progress, total, record, folder)
-                if progress.row < total and (interrupted.is_set() or time.monotonic() - saved > save_seconds):
-                    save()
-                    saved = time.monotonic()
-                    _leave_if(interrupted, state)
-            _finish_epoch(state, progress, stop, validate, record, best)
-            save()
-            saved = time.monotonic()
-            _leave_if(interrupted, state)
+            state = _epoch(loop, state, plan(progress.epoch), progress, interrupted, chunk_steps, save_seconds)
     if progress.best_epoch < 0:
         return state.params, progress
-    return checkpoint.restore(best, _kept(state))[0].params, progress
+    return checkpoint.restore(folder / "checkpoints/best", _kept(state))[0].params, progress
 
 
-def _advance(state, part, chunk, corpus, hparams, progress, total, record, folder) -> TrainState:
-    """Runs one chunk and adds its sums to the progress."""
-    begin = time.monotonic()
-    steps = jax.tree.leaves(part)[0].shape[0]
-    state, metrics = chunk(state, part, corpus, hparams)
-    loss, events = (float(np.asarray(metrics[name], np.float64).sum()) for name in ("loss", "events"))
-    seconds = time.monotonic() - begin
-    if not bool(state.healthy):
-        step = int(state.step)
-        checkpoint.save(folder / "checkpoints/last_good", step, _kept(state), dataclasses.asdict(progress))
-        raise NotFinite(
-            f"loss or gradient is not finite at step {step} (epoch {progress.epoch}) with {_settings(hparams)}; "
-            f"the state before that step is kept in checkpoints/last_good: lower learning_rate or momentum"
-        )
-    progress.row += steps
-    progress.loss, progress.events = progress.loss + loss, progress.events + events
-    progress.seconds += seconds
-    line = {"kind": "train", "step": int(state.step), "epoch": progress.epoch, "loss": loss / max(events, 1.0)}
-    record(line | {"events": events, "of_epoch": progress.row / total, "seconds": progress.seconds})
+def _epoch(
+    loop: Loop,
+    state: TrainState,
+    rows: PyTree,
+    progress: Progress,
+    interrupted: threading.Event,
+    chunk_steps: int,
+    save_seconds: float,
+) -> TrainState:
+    """Runs what is left of one epoch, chunk by chunk, saving now and then and at its end."""
+    total, saved = jax.tree.leaves(rows)[0].shape[0], time.monotonic()
+    for begin in range(progress.row, total, chunk_steps):
+        part = jax.tree.map(lambda leaf, begin=begin: leaf[begin : begin + chunk_steps], rows)
+        state = _advance(loop, state, part, progress, total)
+        if progress.row == total:
+            _finish_epoch(loop, state, progress)
+        elif not interrupted.is_set() and time.monotonic() - saved < save_seconds:
+            continue
+        loop.save("latest", state, dataclasses.asdict(progress))
+        saved = time.monotonic()
+        if interrupted.is_set():
+            raise Interrupted(f"stopped by a signal and saved at step {int(state.step)}: continue with --resume")
     return state
 
 
-def _finish_epoch(state, progress, stop, validate, record, best) -> None:
+def _advance(loop: Loop, state: TrainState, part: PyTree, progress: Progress, total: int) -> TrainState:
+    """Runs one chunk and adds its sums to the progress."""
+    begin = time.monotonic()
+    state, metrics = loop.chunk(state, part, loop.corpus, loop.hparams)
+    loss, events = (float(np.asarray(metrics[name], np.float64).sum()) for name in ("loss", "events"))
+    if not bool(state.healthy):
+        loop.save("last_good", state, dataclasses.asdict(progress))
+        raise NotFinite(
+            f"loss or gradient is not finite at step {int(state.step)} (epoch {progress.epoch + 1}) with "
+            f"{_settings(loop.hparams)}; the state before it is in checkpoints/last_good: lower the learning rate"
+        )
+    progress.seconds += time.monotonic() - begin
+    progress.row += jax.tree.leaves(part)[0].shape[0]
+    progress.loss, progress.events = progress.loss + loss, progress.events + events
+    line = {"kind": "train", "step": int(state.step), "epoch": progress.epoch, "loss": loss / max(events, 1.0)}
+    loop.record(line | {"events": events, "of_epoch": progress.row / total, "seconds": progress.seconds})
+    return state
+
+
+def _finish_epoch(loop: Loop, state: TrainState, progress: Progress) -> None:
     """Validates, remembers the best parameters, and moves the progress to the next epoch."""
-    epoch = progress.epoch + 1
+    epoch, stop = progress.epoch + 1, loop.stop
     line = {"kind": "epoch", "step": int(state.step), "epoch": epoch}
     line |= {"loss": progress.loss / max(progress.events, 1.0), "events": progress.events}
-    if validate is not None:
-        scores = validate(state.params)
+    if loop.validate is not None:
+        scores = loop.validate(state.params)
         if stop.metric not in scores:
             raise ValueError(f"stop.metric={stop.metric!r} is not validated: choose one of {sorted(scores)}")
         line |= {f"validation/{name}": value for name, value in scores.items()}
         if scores[stop.metric] > progress.best:
             progress.best, progress.best_epoch = float(scores[stop.metric]), epoch
-            checkpoint.save(best, int(state.step), _kept(state), {"epoch": epoch}, keep=1)
+            loop.save("best", state, {"epoch": epoch}, keep=1)
     progress.epoch, progress.row, progress.loss, progress.events = epoch, 0, 0.0, 0.0
-    record(line | {"seconds": progress.seconds})
+    loop.record(line | {"seconds": progress.seconds})
 
 
-def _resume(state: TrainState, latest: Path, journal: Path, log: Log) -> tuple[TrainState, Progress]:
+def _resume(state: TrainState, folder: Path, log: Log) -> tuple[TrainState, Progress]:
     """The newest intact checkpoint, with the journal cut back to it; the fresh state if nothing was saved yet."""
-    if not checkpoint.finished(latest):
+    journal = folder / JOURNAL
+    if not checkpoint.finished(folder / LATEST):
         journal.unlink(missing_ok=True)
         return state, Progress()
-    kept, note, problems = checkpoint.restore(latest, _kept(state))
+    kept, note, problems = checkpoint.restore(folder / LATEST, _kept(state))
     for problem in problems:
         log({"kind": "warning", "message": problem})
     progress = Progress(**note)
@@ -196,12 +220,8 @@ def _impatient(progress: Progress, stop: Stop) -> bool:
 
 def _settings(hparams: PyTree) -> str:
     leaves = jax.tree.leaves_with_path(hparams)
-    return ", ".join(f"{jax.tree_util.keystr(path, simple=True, separator='.')}={float(leaf):g}" for path, leaf in leaves)
-
-
-def _leave_if(interrupted: threading.Event, state: TrainState) -> None:
-    if interrupted.is_set():
-        raise Interrupted(f"stopped by a signal and saved at step {int(state.step)}: continue with --resume")
+    named = ((jax.tree_util.keystr(path, simple=True, separator="."), float(leaf)) for path, leaf in leaves)
+    return ", ".join(f"{name}={value:g}" for name, value in named)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from seqjax.data.events import DataError, EventLog, Split, at_least, take
 from seqjax.data.build import codes
+from seqjax.data.events import DataError, EventLog, Split, at_least, take
 from seqjax.data.split import DAY, tail
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seqjax.data.events import DataError, Split
 from seqjax.data.build import assemble
+from seqjax.data.events import DataError, Split
 from seqjax.data.read import first_line, read_log, text_lines
 from seqjax.data.sources.folder import data_folder
 
