@@ -93,7 +93,8 @@ def runs(options: argparse.Namespace) -> None:
         seconds = time_runs(sessions, setting, count, options.steps, options.rounds)
         one = one or seconds
         print(
-            f"{count:3} runs: {1e3 * seconds:.3f} ms a step, {seconds / one:.2f} x one run, {count * one / seconds:.1f} x throughput",
+            f"{count:3} runs: {1e3 * seconds:.3f} ms a step, {seconds / one:.2f} x one run, "
+            f"{count * one / seconds:.1f} x throughput",
             flush=True,
         )
 
@@ -111,7 +112,8 @@ def alone(options: argparse.Namespace) -> None:
         ours.run(options.steps)
         wall = np.median([ours.run(options.steps).wall for _ in range(options.rounds)]) / options.steps
         print(
-            f"{name:6} {1e3 * wall:.3f} ms, {1 / wall:,.0f} mini-batches/s, {SETTINGS[name].lanes / wall:,.0f} events/s",
+            f"{name:6} {1e3 * wall:.3f} ms, {1 / wall:,.0f} mini-batches/s, "
+            f"{SETTINGS[name].lanes / wall:,.0f} events/s",
             flush=True,
         )
 
@@ -120,7 +122,7 @@ def main() -> None:
     """Runs one comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", nargs="?", default="steps", choices=[f.__name__ for f in (steps, epochs, size, runs, alone)]
+        "what", nargs="?", default="steps", choices=[what.__name__ for what in (steps, epochs, size, runs, alone)]
     )
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--steps", type=int, default=200)

@@ -17,7 +17,7 @@ class Rates(Protocol):
 
 
 def adagrad(hparams: Rates) -> optax.GradientTransformation:
-    """Adagrad, Duchi et al. (2011), as GRU4Rec's authors use it: acc += g^2; p -= rate g / sqrt(acc + 1e-6), acc from 0.
+    """Adagrad, Duchi et al. (2011), as used in GRU4Rec: acc += g^2; p -= rate g / sqrt(acc + 1e-6), acc from 0.
 
     Differs: optax's own default starts the accumulator at 0.1, with which GRU4Rec hardly trains.
     """

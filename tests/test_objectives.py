@@ -55,11 +55,11 @@ def random_batch(seed):
 
 
 def make(embedding, layers=(6,), loss=losses.cross_entropy):
-    """Model, parameters of which no row is zero, a carry of numbers, and the objective."""
+    """Model, parameters none of which is zero, a carry of numbers, and the objective."""
     model = GRU4Rec(ITEMS, layers, embedding, 7 if embedding == "separate" else None)
-    params = jax.jit(model.init)(jax.random.key(3))["params"]
+    shapes = jax.eval_shape(model.init, jax.random.key(3))["params"]
     noise = np.random.default_rng(4)
-    params = jax.tree.map(lambda leaf: leaf + noise.normal(0, 0.1, leaf.shape).astype(np.float32), params)
+    params = jax.tree.map(lambda leaf: jnp.asarray(noise.normal(0, 0.4, leaf.shape), jnp.float32), shapes)
     carry = tuple(jnp.float32(noise.normal(size=(LANES, h.shape[0]))) for h in model.init_state())
     return model, params, carry, partial(session_objective, model=model, loss=loss)
 

@@ -273,8 +273,9 @@ def read_log(
     Events of one sequence are sorted by time, ties in file order; sequences by their first event, ties by first
     appearance. The vocabulary holds the items by first appearance in that order. A given vocabulary stays as it is:
     events of unseen items are removed before sequences are formed, so that their neighbours become adjacent.
-    Sequences of fewer than `least` events are dropped (2: something to predict; 1: something to predict from). Counts of all that was dropped are the notes. `columns` are the
-    options of `read`. Raises DataError where nothing is left, and all of `read`'s.
+    Sequences of fewer than `least` events are dropped (2: something to predict; 1: something to predict from). Counts
+    of all that was dropped are the notes. `columns` are the options of `read`. Raises DataError where nothing is left,
+    and all of `read`'s.
     """
     table = read(path, **columns).order_by("row").drop("row").to_pyarrow()
     return assemble({name: table[name] for name in table.column_names}, vocabulary, str(path), least)

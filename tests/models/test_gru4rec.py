@@ -15,11 +15,11 @@ ITEMS, TIME = 9, 6
 
 
 def make(seed=0, **fields):
-    """A model, parameters moved off their zeros, and a state of numbers."""
+    """A model, parameters none of which is zero, and a state of numbers."""
     model = GRU4Rec(ITEMS, **fields)
     random = np.random.default_rng(seed)
-    params = jax.jit(model.init)(jax.random.key(seed))["params"]
-    params = jax.tree.map(lambda leaf: leaf + random.normal(0, 0.3, leaf.shape).astype(np.float32), params)
+    shapes = jax.eval_shape(model.init, jax.random.key(seed))["params"]
+    params = jax.tree.map(lambda leaf: jnp.asarray(random.normal(0, 0.4, leaf.shape), jnp.float32), shapes)
     state = tuple(jnp.float32(random.normal(size=h.shape)) for h in model.init_state())
     return model, params, state, jnp.asarray(random.integers(1, ITEMS + 1, TIME))
 
