@@ -19,9 +19,9 @@ from seqjax.train.fit import Stop
 experiment = Experiment(
     data=movielens.read,
     corpus=partial(session_corpus, alpha=0.0),
-    plan=partial(session_plan, lanes=50, shuffle=True),
+    plan=partial(session_plan, lanes=100, shuffle=True),
     gather=session_batch,
-    draw=partial(popularity_negatives, count=2048),
+    draw=partial(popularity_negatives, count=1024),
     model=partial(GRU4Rec, features=100),
     objective=partial(session_objective, loss=losses.cross_entropy),
     views={"item": ("item", "bias", "input")},
@@ -29,5 +29,5 @@ experiment = Experiment(
     hparams=SessionHparams(learning_rate=0.05, dropout_hidden=0.2),
     evaluate=partial(next_item, exclude_seen=True),
     baselines=(popularity, item_knn),
-    stop=Stop(epochs=10, patience=2, metric="ndcg@10"),
+    stop=Stop(epochs=8, patience=2, metric="ndcg@10"),
 )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from seqjax.version import __version__
 
@@ -16,17 +17,18 @@ EXIT_ERROR, EXIT_INTERRUPTED = 1, 143
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status. Errors that a user can mend are one line, without a traceback."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(words, argparse.Namespace(words=words))
     from seqjax import commands  # jax is imported only once the words of the command are known to be right
     from seqjax.train.fit import Interrupted
 
     try:
         getattr(commands, options.command)(options)
     except Interrupted as stop:
-        Console(stderr=True).print(f"[yellow]{stop}")
+        Console(stderr=True, soft_wrap=True).print(Text(str(stop), "yellow"))
         return EXIT_INTERRUPTED
     except commands.USER_ERRORS as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(Text.assemble(("error:", "bold red"), f" {error}"))
         return EXIT_ERROR
     return 0
 
@@ -69,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     for verb, words in (("get", "download a public data set and check it"), ("check", "check a public data set")):
         command = verbs.add_parser(verb, help=words)
         command.add_argument("name", metavar="NAME")
-        command.add_argument("--folder", type=Path, default=Path("data"), help="where data sets lie (default: data)")
+        command.add_argument("--folder", type=Path, help="holds data sets as FOLDER/NAME (as SEQJAX_DATA does)")
     prepare = verbs.add_parser("prepare", help="sessionise, filter and split a log")
     prepare.add_argument("log", type=Path, metavar="LOG")
     prepare.add_argument("--out", type=Path, required=True, metavar="DIR")

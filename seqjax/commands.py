@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from seqjax.baselines.popularity import popularity_of_counts
 from seqjax.compare import compare_runs
@@ -46,6 +48,7 @@ def run(options: argparse.Namespace) -> None:
             seed=options.seed,
             resume=options.resume,
             start=options.start,
+            command=shlex.join(["seqjax", *options.words]),
             log=log,
         )
     numbers, manifest = (json.loads((folder / f"{part}.json").read_text()) for part in ("metrics", "manifest"))
@@ -86,13 +89,18 @@ def recommend(options: argparse.Namespace) -> None:
     run = load(options.run)
     words = run.vocabulary["item"]
     log, notes = read_log(options.data, words, least=1, **columns(options))
-    banned = lookup(words, np.array(options.exclude.read_text().split(), np.str_)) if options.exclude else np.zeros(0)
-    chosen, scores = recommended(run, log, options.k, options.exclude_seen, np.setdiff1d(banned, [0]).astype(np.int32))
+    lines = options.exclude.read_text().splitlines() if options.exclude else []
+    banned = lookup(words, np.array([line.strip() for line in lines if line.strip()], np.str_))
+    try:
+        chosen, scores = recommended(run, log, options.k, options.exclude_seen, np.setdiff1d(banned, [0]))
+    except ValueError as error:
+        raise SettingError(f"--{error}") from None
     keys = {name: np.repeat(key, options.k) for name, key in log.keys.items()}
     keys = keys or {"sequence": np.repeat(np.arange(1, log.sequences + 1), options.k)}
     rank = np.tile(np.arange(1, options.k + 1), log.sequences)
     write_rows(options.out, {**keys, "rank": rank, "item": words[chosen.ravel() - 1], "score": scores.ravel()})
-    facts = {"sessions": log.sequences, **notes, "unknown items to exclude": int((banned == 0).sum())}
+    without = {"sessions_without_known_items": notes["sessions_read"] - log.sequences}
+    facts = {**notes, **without, "unknown_items_to_exclude": int((banned == 0).sum())}
     print_facts(f"{options.out}: {options.k} items a session", facts)
 
 
@@ -124,9 +132,10 @@ def data(options: argparse.Namespace) -> None:
     """Gets or checks a public data set, or prepares a log."""
     match options.verb:
         case "get":
-            sources.get(options.name, options.folder)
+            sources.get(options.name, (options.folder or Path("data")) / options.name)
         case "check":
-            print_facts(options.name, sources.check(options.name, options.folder))
+            folder = options.folder and options.folder / options.name
+            print_facts(options.name, sources.check(options.name, folder))
         case "prepare":
             names = ("gap", "min_session", "min_item", "test_days", "validation_days")
             settings = {name: getattr(options, name) for name in names}
@@ -136,22 +145,22 @@ def data(options: argparse.Namespace) -> None:
 
 def print_steps(steps: list[preparation.Step]) -> None:
     """Prints what every step of a preparation left."""
-    table = Table("step", *(f"{what} {when}" for what in preparation.Size._fields for when in ("before", "after")))
+    table = Table("what is left", *preparation.Size._fields, box=None)
     for step in steps:
-        pairs = zip(step.before, step.after, strict=True)
-        table.add_row(step.name, *(f"{count:,}" for pair in pairs for count in pair))
+        table.add_row(step.name, *(f"{count:,}" for count in step.after))
     Console().print(table)
 
 
 def columns(options: argparse.Namespace) -> dict[str, str]:
     """The options of `read` that the command line gave."""
     names = ("session", "item", "time", "user", "time_unit")
-    return {name: getattr(options, name) for name in names}
+    given = {name: getattr(options, name) for name in names}
+    return {name: None if value == "none" else value for name, value in given.items()}
 
 
 def print_facts(title: str, facts: dict) -> None:
     """Prints names and values as a table."""
-    table = Table("", "", title=title, show_header=False, title_justify="left")
+    table = Table("", "", title=Text(title), show_header=False, title_justify="left")
     for name, value in facts.items():
-        table.add_row(str(name).replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+        table.add_row(str(name).replace("_", " "), Text(f"{value:,}" if isinstance(value, int) else str(value)))
     Console().print(table)

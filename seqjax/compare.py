@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from seqjax.evaluate.intervals import paired_t, t_interval
 from seqjax.evaluate.ranking import Ranks, difference, summary
 from seqjax.experiment import SettingError
+from seqjax.tables import BRACKETS, Cell, Estimate, estimate, terminal_table, written
 
 METRICS = ("recall", "mrr", "ndcg")
 
@@ -59,47 +60,42 @@ def finished(folder: Path) -> Finished:
 
 
 def _over_sessions(runs: list[Finished], names: list[str], cutoff: int) -> Table:
-    table = Table("run", *names, title="95 % bootstrap intervals over sessions; differences paired by target")
+    table = terminal_table("", names)
     first = runs[0].ranks()
     for run in runs:
-        numbers = summary(run.ranks(), (cutoff,))
-        table.add_row(str(run.folder), *(_interval(*_three(numbers, name)) for name in names))
+        _add(table, str(run.folder), summary(run.ranks(), (cutoff,)), names)
     for run in runs[1:]:
         if run.manifest["data"]["test"] != runs[0].manifest["data"]["test"]:
             raise SettingError(f"{run.folder} was judged on another test log than {runs[0].folder}: nothing to pair")
-        numbers = difference(run.ranks(), first, (cutoff,))
-        label = f"{run.folder.name} minus {runs[0].folder.name}"
-        table.add_row(label, *(_interval(*_three(numbers, name), sign="+") for name in names))
+        paired = difference(run.ranks(), first, (cutoff,))
+        _add(table, f"{run.folder.name} minus {runs[0].folder.name}", paired, names, sign=True)
+    table.caption = f"{BRACKETS}; differences are paired by target"
     return table
 
 
 def _over_seeds(groups: list[dict[int, Finished]], names: list[str]) -> Table:
-    table = Table("setting", "seeds", *names, title="mean and 95 % t-interval over seeds; differences paired by seed")
+    table = terminal_table("", names)
     for group in groups:
-        cells = (_interval(*_mean([run.numbers[name] for run in group.values()])) for name in names)
-        table.add_row(_label(group), str(len(group)), *cells)
+        cells = (Cell(written(_mean([run.numbers[name] for run in group.values()]))) for name in names)
+        table.add_row(_label(group), *cells)
     for group in groups[1:]:
         seeds = sorted(groups[0].keys() & group.keys())
         if len(seeds) > 1:
-            pairs = {name: ([g[s].numbers[name] for s in seeds] for g in (group, groups[0])) for name in names}
-            cells = (_interval(*paired_t(*pairs[name]), sign="+") for name in names)
-            table.add_row(f"{_label(group)} minus {_label(groups[0])}", str(len(seeds)), *cells)
+            pairs = ([[g[s].numbers[name] for s in seeds] for g in (group, groups[0])] for name in names)
+            cells = (Cell(written(Estimate(*paired_t(*pair)[:3]), sign=True)) for pair in pairs)
+            table.add_row(f"{_label(group)} minus {_label(groups[0])}", *cells)
+    table.caption = "mean [95 % t-interval] over seeds; differences are paired by seed"
     return table
 
 
-def _mean(values: list[float]) -> tuple[float, float, float]:
-    return t_interval(values) if len(values) > 1 else (values[0], np.nan, np.nan)
+def _mean(values: list[float]) -> Estimate:
+    return Estimate(*t_interval(values)) if len(values) > 1 else Estimate(values[0])
+
+
+def _add(table: Table, title: str, numbers: Mapping[str, float], names: list[str], sign: bool = False) -> None:
+    table.add_row(title, *(Cell(written(estimate(numbers, name), sign)) for name in names))
 
 
 def _label(group: dict[int, Finished]) -> str:
-    return next(iter(group.values())).folder.name
-
-
-def _three(numbers: dict[str, float], name: str) -> tuple[float, float, float]:
-    return numbers[name], numbers[f"{name}/low"], numbers[f"{name}/high"]
-
-
-def _interval(value: float, low: float, high: float, sign: str = "") -> str:
-    if np.isnan(low):
-        return f"{value:{sign}.4f}"
-    return f"{value:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
+    run = next(iter(group.values()))
+    return run.folder.name + (f" and {len(group) - 1} more seeds" if len(group) > 1 else "")

@@ -11,7 +11,8 @@ import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import FunctionType, NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from seqjax.train.fit import Stop
 from seqjax.train.step import no_draw
@@ -44,6 +45,10 @@ class Experiment:
     sees_more: tuple[str, ...] = ()
     stop: Stop = Stop()  # noqa: RUF009
     chunk_steps: int = 200
+
+
+KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", NoneType: "none"}
+WORDS = {"true": True, "false": False, "none": None}  # as TOML and the command line write them
 
 
 class SettingError(ValueError):
@@ -83,7 +88,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """Splits `dotted.name=value`; the value is a Python literal, true or false, or else the text itself.
+    """Splits `dotted.name=value`; the value is a Python literal, true, false or none, or else the text itself.
 
     >>> parse_setting("model.features=(64, 32)")
     ('model.features', (64, 32))
@@ -91,8 +96,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise SettingError(f"--set {text}: write dotted.name=value")
-    if value.lower() in ("true", "false"):
-        return name, value.lower() == "true"
+    if value.lower() in WORDS:
+        return name, WORDS[value.lower()]
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
@@ -110,15 +115,13 @@ def override(value: Any, name: str, new: Any, whole: str | None = None) -> Any:
     known = settings_of(value)
     if head not in known and not isinstance(value, Mapping):
         raise SettingError(f"{whole}: no setting {head!r}; there are {', '.join(sorted(known)) or 'none'}")
-    old = known.get(head)
+    old, new = known.get(head), tuple(new) if isinstance(new, list) else new
     if rest:
         new = override(old, rest, new, whole)
     elif callable(old) and isinstance(new, str):
         new = _neighbour(old, new, whole)
-    elif isinstance(old, tuple) and isinstance(new, list):
-        new = tuple(new)
     else:
-        _check_kind(old, new, whole)
+        _check_kind(_annotation(value, head), old, new, whole)
     if isinstance(value, Mapping):
         return {**value, head: new}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -146,6 +149,8 @@ def settings_of(value: Any) -> dict[str, Any]:
 
 def describe(value: Any) -> Any:
     """A value as JSON: functions and structs become {"function": "module.name", keyword: value ...}."""
+    if isinstance(value, partial) and value.args:
+        raise SettingError(f"{_name(value.func)} is given values without names in the experiment: write name=value")
     if isinstance(value, partial):
         return {"function": _name(value.func), **{name: describe(v) for name, v in sorted(value.keywords.items())}}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -170,10 +175,7 @@ def resolve(described: Any) -> Any:
     keywords = {name: resolve(v) for name, v in described.items() if name != "function"}
     if "function" not in described:
         return keywords
-    module, _, name = described["function"].rpartition(".")
-    if module.split(".")[0] != "seqjax" or name.startswith("_"):
-        raise SettingError(f"{described['function']} is not part of seqjax: pass the experiment file that defines it")
-    function = getattr(importlib.import_module(module), name)
+    function = _public(described["function"])
     if inspect.isclass(function) and dataclasses.is_dataclass(function) and not hasattr(function, "apply"):
         return function(**keywords)
     return partial(function, **keywords) if keywords else function
@@ -196,6 +198,21 @@ def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
+def _public(name: str) -> Callable[..., Any]:
+    """A public function or class of seqjax, by the full name under which it was defined."""
+    module, _, last = name.rpartition(".")
+    refused = SettingError(f"{name} is not a public function of this version of seqjax: only those are looked up")
+    if module.split(".")[0] != "seqjax" or any(part.startswith("_") for part in name.split(".")):
+        raise refused
+    try:
+        found = getattr(importlib.import_module(module), last)
+    except (ImportError, AttributeError):
+        raise refused from None
+    if not callable(found) or found.__module__ != module:
+        raise refused
+    return found
+
+
 def _neighbour(old: Any, name: str, whole: str) -> Callable[..., Any]:
     """Another public function of the module that the present one comes from."""
     module = importlib.import_module(_function(old).__module__)
@@ -206,11 +223,40 @@ def _neighbour(old: Any, name: str, whole: str) -> Callable[..., Any]:
     return getattr(module, name)
 
 
-def _check_kind(old: Any, new: Any, whole: str) -> None:
-    """Refuses a text where a number stands, and the like."""
-    number = (int, float)
-    if isinstance(old, bool) != isinstance(new, bool) and old is not None and new is not None:
-        expected = "true or false" if isinstance(old, bool) else type(old).__name__
-        raise SettingError(f"{whole}={new!r}: expected {expected}")
-    if isinstance(old, number) and not isinstance(new, (*number, tuple, list)) and new is not None:
-        raise SettingError(f"{whole}={new!r}: expected a number, as {old!r}")
+def _annotation(value: Any, name: str) -> Any:
+    """The declared kind of a setting; None where nothing is declared."""
+    if isinstance(value, Mapping):
+        return None
+    owner = _function(value) if callable(value) else type(value)
+    try:
+        return get_type_hints(owner).get(name)
+    except (NameError, TypeError):  # names that only a type checker imports
+        return None
+
+
+def _check_kind(annotation: Any, old: Any, new: Any, whole: str) -> None:
+    """Refuses a value of none of the declared plain kinds or, where none is plain, of another kind than the present."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    kinds = [kind for kind in kinds if kind in KINDS or get_origin(kind) in (Literal, tuple)]
+    kinds = kinds or ([type(old)] if old is not None else [])
+    if kinds and not any(_fits(new, kind) for kind in kinds):
+        raise SettingError(f"{whole}={new!r}: expected {' or '.join(map(_in_words, kinds))}")
+
+
+def _fits(new: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return new in get_args(kind)
+    if get_origin(kind) is tuple:
+        return isinstance(new, tuple) and all(_fits(entry, get_args(kind)[0]) for entry in new)
+    if isinstance(new, bool):
+        return kind is bool
+    return isinstance(new, (int, float) if kind is float else kind)
+
+
+def _in_words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return "several values: (first, second)"
+    function = issubclass(kind, (partial, FunctionType, type))
+    return KINDS.get(kind, "the name of a function" if function else f"a {kind.__name__}")

@@ -49,7 +49,10 @@ def open_folder(folder: Path, manifest: dict[str, Any], resume: bool) -> list[st
     Raises SettingError if the folder holds a run already (without `resume`) or another run (with it).
     """
     kept = folder / "manifest.json"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
     if not kept.is_file():
         if any(folder.iterdir()):
             raise SettingError(f"{folder} holds other files: choose another --out")

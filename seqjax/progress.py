@@ -31,7 +31,7 @@ def show(epochs: int) -> Iterator[Callable[[Record], None]]:
                 if not console.is_terminal:
                     console.print("ranking the test log", highlight=False)
             elif text := _line(record):
-                bar.print(text, highlight=False)
+                bar.print(text, highlight=False, markup=False)
 
         yield log
 
@@ -42,7 +42,7 @@ def _line(record: Record) -> str:
         case "begin":
             manifest = record["manifest"]
             data, train, test = manifest["data"], manifest["data"]["train"], manifest["data"]["test"]
-            notes = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data["notes"].items())
+            notes = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data["notes"].items() if value)
             sizes = f"{train['events']:,} events in {train['sequences']:,} sequences, test {test['events']:,} events"
             start = f"\nstarts from {json.dumps(manifest['start'])}" if "start" in manifest else ""
             noted = f"\ncounted: {notes}" if notes else ""
@@ -50,7 +50,7 @@ def _line(record: Record) -> str:
         case "epoch":
             scores = [f"{n.removeprefix('validation/')} {v:.4f}" for n, v in record.items() if n.endswith("@20")]
             validation = f", validation {', '.join(scores)}" if scores else ""
-            return f"epoch {record['epoch']}: loss {record['loss']:.4f}{validation} ({record['seconds']:.0f} s)"
+            return f"epoch {record['epoch']}: loss {record['loss']:.4f}{validation} after {record['seconds']:.0f} s"
         case "resume":
             return f"resumed at step {record['step']}, epoch {record['epoch'] + 1}"
         case "warning":

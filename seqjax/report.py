@@ -22,14 +22,10 @@ from seqjax.tables import (
     Estimate,
     Row,
     comparison_rows,
-    comparison_table,
     estimate,
-    runs_table,
     spoken,
     written,
 )
-
-__all__ = ["comparison_table", "runs_table", "write_page"]
 
 
 def write_page(folder: Path | str) -> Path:

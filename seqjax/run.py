@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PyTree, Shaped
 
-from seqjax.data.events import Split
+from seqjax.data.events import Split, take
 from seqjax.data.store import checksum
 from seqjax.experiment import Experiment, SettingError, call, describe, resolve
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
@@ -51,12 +52,19 @@ def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
     model = call(experiment.model, **_sizes(split.train.vocabulary))
     params = jax.jit(model.init)(init_key)["params"]
     corpus = jax.device_put(experiment.corpus(split.train))
-    hparams = jax.tree.map(jnp.float32, experiment.hparams)
+    try:
+        hparams = jax.tree.map(jnp.float32, experiment.hparams)
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"hparams: every value must be a number: {error}") from None
 
+    @lru_cache(maxsize=1)
     def plan(epoch: int) -> PyTree:
         return call(experiment.plan, split.train, seed=seed, epoch=epoch)
 
-    row = jax.tree.map(lambda leaf: leaf[0], plan(0))
+    rows = plan(0)
+    if not len(jax.tree.leaves(rows)[0]):
+        raise SettingError("the plan has no steps: fewer sessions than plan.least need to run side by side")
+    row = jax.tree.map(lambda leaf: leaf[0], rows)
     lanes = jax.tree.leaves(row)[0].shape[0]
     carry = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lanes, *leaf.shape)), model.init_state())
     batch = jax.eval_shape(lambda: experiment.draw(train_key, experiment.gather(corpus, row), hparams))
@@ -77,6 +85,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     start: Path | None = None,
+    command: str = "",
     log: Log = lambda record: None,
 ) -> Path:
     """Trains, evaluates and writes the run folder `folder(run id)`; returns it.
@@ -90,20 +99,23 @@ def train(
     if start:
         before = load(start)
         split, counted = share_vocabulary(split, before.vocabulary)
-    manifest = make_manifest(experiment, split, name, seed, checksum(split.train)[:16], str(start or ""))
+    origin = before.manifest["run"] if before else ""
+    manifest = make_manifest(experiment, split, name, seed, checksum(split.train)[:16], origin)
     folder = folder(manifest["run"])
     for message in open_folder(folder, manifest, resume):
         log({"kind": "warning", "message": message})
     parts = assemble(experiment, split, seed)
+    for message in _doubts(experiment, split, parts):
+        log({"kind": "warning", "message": message})
     if before:
         state = graft(parts.state, experiment, _saved(before.folder), _sizes(before.vocabulary))
         parts = parts._replace(state=state)
-        manifest["start"] = {"run": before.manifest["run"], **counted}
-    manifest |= {"model": describe(parts.model), "parameters": _count(parts.state.params)}
+        manifest["start"] = {"run": origin, **counted}
+    manifest |= {"model": describe(parts.model), "parameters": _count(parts.state.params), "command": command}
     check_space(folder, 4 * _bytes(parts.state))
+    write_json(folder / "manifest.json", manifest)  # first: a folder without it belongs to nobody
     write_json(folder / "vocabulary.json", {k: words.tolist() for k, words in split.train.vocabulary.items()})
     np.save(folder / "item_counts.npy", split.train.counts("item"))
-    write_json(folder / "manifest.json", manifest)
     log({"kind": "begin", "folder": folder, "manifest": manifest})
 
     def validate(params: PyTree) -> dict[str, float]:
@@ -128,13 +140,21 @@ def train(
 def load(folder: str | Path) -> Run:
     """Loads a run: model, best (else last) parameters, vocabularies. Reads data only, executes nothing of the run.
 
-    Raises SettingError if the folder is not a run, CheckpointError if none of its checkpoints is intact.
+    Raises SettingError if the folder is no finished run, CheckpointError if none of its checkpoints is intact.
     """
     folder = Path(folder)
     if not (folder / "manifest.json").is_file():
         raise SettingError(f"{folder} is not a run: it has no manifest.json")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    model = resolve(manifest["model"])()
+    if not (folder / "metrics.json").is_file():
+        raise SettingError(f"{folder} has not finished: continue it with --resume")
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        build = resolve(manifest["model"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingError(f"{folder / 'manifest.json'} cannot be used: {error}") from None
+    if not (isinstance(build, partial) and isinstance(build.func, type) and issubclass(build.func, nn.Module)):
+        raise SettingError(f"{folder / 'manifest.json'} cannot be used: {manifest['model']['function']} is no model")
+    model = build()
     like = jax.eval_shape(model.init, jax.random.key(0))["params"]
     params = checkpoint.restore(_saved(folder), {"params": like}, part=True)[0]["params"]
     words = json.loads((folder / "vocabulary.json").read_text())
@@ -166,6 +186,22 @@ def dry_run(experiment: Experiment, seed: int) -> dict[str, Any]:
         "steps per epoch": steps,
         "epochs at most": experiment.stop.epochs,
     }
+
+
+def _doubts(experiment: Experiment, split: Split, parts: Parts) -> list[str]:
+    """What a user may not have meant; raises SettingError if the metric that training stops by is not computed."""
+    doubts, stop, rows = [], experiment.stop, parts.plan(0)
+    if split.validation:
+        few = take(split.validation, np.arange(min(64, split.validation.sequences)))
+        names = experiment.evaluate(parts.model, parts.state.params, few)[0]
+        if stop.metric not in names:
+            raise SettingError(f"stop.metric={stop.metric!r}: validation has {', '.join(names)}")
+    elif stop.patience is not None:
+        doubts.append(f"stop.patience={stop.patience} has no effect without a validation log: all epochs are trained")
+    if (occupancy := getattr(rows, "occupancy", 1.0)) < 0.5:
+        lanes = jax.tree.leaves(rows)[0].shape[1]
+        doubts.append(f"{1 - occupancy:.0%} of the lane-steps are empty: {lanes} lanes are many for this log")
+    return doubts
 
 
 def _saved(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Tables of runs for the terminal: a model beside its baselines, and means over seeds."""
+"""Tables of runs for the terminal: a model beside its baselines."""
 
 from __future__ import annotations
 
@@ -71,24 +71,6 @@ def comparison_table(
     return table
 
 
-def runs_table(runs: Mapping[str, Sequence[Mapping[str, float]]], cutoff: int = 20, level: float = 0.95) -> Table:
-    """For each name the mean over its runs (one per seed) with Student's t interval, best recall first.
-
-    A single run has no interval; a ranking that some run of a name lacks is left blank for that name.
-    """
-    names = {f"{name}@{cutoff}": f"{title}@{cutoff}" for name, title in RANKINGS.items()}
-    means = {
-        run: [mean_interval([metrics.get(name) for metrics in seeds], level) for name in names]
-        for run, seeds in runs.items()
-    }
-    table = terminal_table("", names.values())
-    table.add_column("seeds", justify="right")
-    for run in sorted(means, key=lambda run: -(means[run][0].value or 0.0)):
-        table.add_row(Text(run), *(Cell(written(mean)) for mean in means[run]), str(len(runs[run])))
-    table.caption = f"mean over seeds [{level:.0%} t interval]"
-    return table
-
-
 def comparison_rows(
     metrics: Mapping[str, float], title_of_model: str, sees_more: Sequence[str], cutoff: int
 ) -> list[Row]:
@@ -104,21 +86,6 @@ def comparison_rows(
 
     rows = [row(baseline) for baseline in sorted(baselines - NOT_BASELINES)]
     return [row(None), *sorted(rows, key=lambda row: (row.sees_more, -(row.rankings["recall"].value or 0.0)))]
-
-
-def mean_interval(values: Sequence[float | None], level: float = 0.95) -> Estimate:
-    """Mean and Student's t interval of one value per seed; no interval of one seed, nothing if a value is missing.
-
-    >>> written(mean_interval([0.2, 0.21, 0.22]))
-    '.210 [.185, .235]'
-    """
-    if not values or None in values:
-        return Estimate(None)
-    if len(values) == 1:
-        return Estimate(values[0])
-    from seqjax.evaluate.intervals import t_interval  # scipy's distributions take half a second to import
-
-    return Estimate(*t_interval(values, level))
 
 
 def estimate(metrics: Mapping[str, float], name: str) -> Estimate:

@@ -20,6 +20,8 @@ AXES = {
     "run": "seed x hyper-parameters",
     "event": "events of a log, sequence after sequence",
     "sequence": "sequences of a log",
+    "chosen": "sequences picked from a log",
+    "line": "lines of a file, or records of a table",
     "offset": "bounds of the sequences of a log, one more than there are sequences",
     "word": "entries of a vocabulary",
     "known": "entries of an earlier vocabulary",

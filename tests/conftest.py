@@ -11,21 +11,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))  # for `typechecking` and `oracles`
 
 import jax
-import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("seqjax", "typechecking.checked")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
-ALLOWED_WARNINGS = {
-    # what may warn: why
-}
+ALLOWED_WARNINGS = (
+    "ignore:fetch_arrow_table:DeprecationWarning",  # Ibis calls a method that DuckDB renamed
+)
+"""Filters such as "ignore:message:Category", each with the reason beside it."""
 
 
-def pytest_collection_modifyitems(items):
-    """Warnings are errors, but for the allowed ones; filters that come later in the list take precedence."""
-    for item in items:
-        for allowed in ALLOWED_WARNINGS:
-            item.add_marker(pytest.mark.filterwarnings(f"ignore:{allowed}"), append=False)
-        item.add_marker(pytest.mark.filterwarnings("error"), append=False)
+def pytest_configure(config):
+    """Makes every other warning an error."""
+    for line in ("error", *ALLOWED_WARNINGS):
+        config.addinivalue_line("filterwarnings", line)

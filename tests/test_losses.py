@@ -42,7 +42,10 @@ class Sample:
         self.sample = random.integers(1, ROWS - 2, SAMPLES)
         self.sample[:3] = self.target[0], self.target[3], self.sample[4]
         self.scores = scale * random.normal(size=(LANES, ROWS))
-        self.log_q = {"target": random.uniform(0, 5, ROWS)[self.target], "sample": random.uniform(0, 5, ROWS)[self.sample]}
+        self.log_q = {
+            "target": random.uniform(0, 5, ROWS)[self.target],
+            "sample": random.uniform(0, 5, ROWS)[self.sample],
+        }
         self.logq = logq
         self.column = np.concatenate([self.target[self.live], self.sample])
         self.shift = -logq * np.concatenate([self.log_q["target"][self.live], self.log_q["sample"]])

@@ -121,6 +121,14 @@ def test_view_equals_whole_table(embedding):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), small_carry, whole_carry)
 
 
+def test_a_table_in_no_view_is_refused():
+    """It would be read with ids that number the rows of another table."""
+    _, params, _, _ = make("separate")
+    with pytest.raises(ValueError, match=r"\['input'\] are in no view"):
+        table_sizes(params, VIEWS["shared"])
+    assert table_sizes(params, VIEWS["separate"]) == {"item": ITEMS + 1}
+
+
 @pytest.mark.parametrize(("embedding", "optimizer", "slots"), [
     ("shared", optim.adagrad_momentum, True),
     ("shared", optim.adagrad_momentum, False),
@@ -296,7 +304,9 @@ def chunk_of(items, lanes=8, count=64, optimizer=optim.adagrad_momentum):
     model = GRU4Rec(items, 16)
     draw = partial(popularity_negatives, count=count)
     hparams = jax.tree.map(jnp.float32, SessionHparams(momentum=0.1, dropout_hidden=0.1))
-    step = make_step(partial(session_objective, model=model, loss=losses.cross_entropy), optimizer, VIEWS["shared"], draw)
+    step = make_step(
+        partial(session_objective, model=model, loss=losses.cross_entropy), optimizer, VIEWS["shared"], draw
+    )
 
     def arguments(key):
         params = model.init(jax.random.key(0))["params"]
@@ -313,7 +323,9 @@ def test_temporary_memory_does_not_grow_with_the_catalogue():
     for items in (17_000, 1_000_000):
         chunk, state, hparams = chunk_of(items)
         shape = jax.ShapeDtypeStruct
-        popularity = Popularity(*(shape((items,), kind) for kind in ("float32", "int32", "float32")), shape((), "float32"))
+        popularity = Popularity(
+            *(shape((items,), kind) for kind in ("float32", "int32", "float32")), shape((), "float32")
+        )
         corpus = {"item": shape((5000,), "int32"), "popularity": popularity}
         corpus = session_corpus(tiny_log())._replace(**corpus)
         rows = LanePlan(*(shape((10, 8), kind) for kind in ("int32", "bool", "bool")))

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from seqjax.tables import comparison_rows, comparison_table, mean_interval, runs_table
+from seqjax.tables import comparison_rows, comparison_table
 
 METRICS = {
     "recall@20": 0.2234, "recall@20/low": 0.2194, "recall@20/high": 0.2274, "mrr@20": 0.1, "ndcg@20": 0.134,
@@ -47,16 +47,3 @@ def test_break_downs_are_no_baselines():
     assert {row.baseline for row in comparison_rows(METRICS, "m", [], 20)} == {
         None, "popularity", "co_occurrence", "[red]",
     }  # fmt: skip
-
-
-def test_runs_table_has_means_with_t_intervals_over_seeds():
-    seeds = [{"recall@20": value, "mrr@20": 0.1} for value in (0.20, 0.21, 0.22)]
-    _, _, best, other, note = lines(runs_table({"one run": [{"recall@20": 0.19}], "GRU4Rec": seeds}))
-    assert best.split() == ["GRU4Rec", ".210", "[.185,", ".235]", ".100", "[.100,", ".100]", "3"]
-    assert other.split() == ["one", "run", ".190", "1"]
-    assert note == "mean over seeds [95% t interval]"
-
-
-@pytest.mark.parametrize("values", [[], [0.1, None]])
-def test_no_mean_where_a_value_is_missing(values):
-    assert mean_interval(values).value is None

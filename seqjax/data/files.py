@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from seqjax.data import split as splits
 from seqjax.data import store
 from seqjax.data.events import DataError, Split
-from seqjax.data.read import read_log
+from seqjax.data.read import TimeUnit, read_log
 
 
 def read_files(
@@ -17,35 +18,46 @@ def read_files(
     validation: str | Path = "",
     test_days: float = 1.0,
     validation_share: float = 0.0,
-    **columns: str,
+    session: str | None = "auto",
+    item: str = "auto",
+    time: str | None = "auto",
+    user: str | None = "auto",
+    time_unit: TimeUnit = "s",
 ) -> Split:
     """Logs from files or from the folders that `seqjax data prepare` wrote.
 
     train: a log, or a prepared folder that holds `train/` and `test/`. test: a log; without one, the last `test_days`
     of `train` are split off (a log without times: its last tenth). validation: a log, or the last `validation_share`
-    of the training sequences. `columns` are the options of `read`. Raises DataError for everything that cannot be used.
+    of the training sequences where there is no other. The columns and the unit of time are those of `read`. Raises
+    DataError for everything that cannot be used.
     """
+    columns = {"session": session, "item": item, "time": time, "user": user, "time_unit": time_unit}
     if not str(train):
         raise DataError("no training log is given: --set data.train=FILE (and data.test=FILE)")
     prepared = Path(train) / "train"
     if prepared.is_dir():
         parts = {name: Path(train) / name for name in ("train", "validation", "test")}
         logs = {name: store.load(folder) for name, folder in parts.items() if folder.is_dir()}
-        return Split(logs["train"], logs.get("validation"), logs["test"])
+        whole = Split(logs["train"], logs.get("validation"), logs["test"])
+    else:
+        whole = _read_apart(train, test, test_days, columns)
+    if str(validation):
+        return whole._replace(validation=read_log(validation, whole.train.vocabulary["item"], **columns)[0])
+    if validation_share and whole.validation is None:
+        kept, chosen = splits.tail(whole.train, validation_share)
+        return whole._replace(train=kept, validation=chosen)
+    return whole
+
+
+def _read_apart(train: str | Path, test: str | Path, test_days: float, columns: Mapping[str, str | None]) -> Split:
+    """The training and the test log of files, without validation."""
     learned, notes = read_log(train, **columns)
     if str(test):
         judged, dropped = read_log(test, learned.vocabulary["item"], **columns)
         notes |= {f"test_{name}": count for name, count in dropped.items()}
-        whole = Split(learned, None, judged, notes)
-    elif "time" in learned.columns:
+        return Split(learned, None, judged, notes)
+    if "time" in learned.columns:
         whole = splits.by_time(learned, test_days)
-        whole = whole._replace(notes=notes | dict(whole.notes))
     else:
         whole = splits.judged_apart(*splits.tail(learned, 0.1), "the last tenth of the sequences")
-        whole = whole._replace(notes=notes | dict(whole.notes))
-    if str(validation):
-        return whole._replace(validation=read_log(validation, whole.train.vocabulary["item"], **columns)[0])
-    if validation_share:
-        kept, chosen = splits.tail(whole.train, validation_share)
-        return whole._replace(train=kept, validation=chosen)
-    return whole
+    return whole._replace(notes=notes | dict(whole.notes))

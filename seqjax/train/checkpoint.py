@@ -29,10 +29,12 @@ def save(folder: Path, step: int, tree: PyTree, note: dict[str, Any], keep: int 
     orbax.save(place / "state", tree)
     files = {str(file.relative_to(place)): _digest(file) for file in sorted(place.rglob("*")) if file.is_file()}
     partial = place / "note.json.partial"
-    partial.write_text(json.dumps({"step": step, "note": note, "sha256": files}, indent=1))
+    partial.write_text(json.dumps({"step": step, "note": note, "leaves": _leaves(tree), "sha256": files}, indent=1))
     partial.rename(place / "note.json")
-    for old in finished(folder)[:-keep]:
-        shutil.rmtree(old)
+    newest = finished(folder.resolve())[-keep:]
+    for other in folder.resolve().iterdir():  # older ones, and what a kill left unfinished
+        if other not in newest:
+            shutil.rmtree(other)
     return place
 
 
@@ -53,15 +55,14 @@ def restore(folder: Path, like: PyTree, part: bool = False) -> tuple[PyTree, dic
     for place in reversed(finished(folder.resolve())):
         damage = _damage(place)
         if damage is None:
-            note = json.loads((place / "note.json").read_text())["note"]
-            try:
-                with context:
-                    tree = orbax.load(place / "state", jax.tree.map(_abstract, like))
-            except ValueError as error:
-                raise CheckpointError(f"{place} was saved from another model or optimizer:\n{error}") from error
-            return tree, note, problems
-        problems.append(f"{place}: {damage}; using the checkpoint before it")
-    raise CheckpointError("\n".join([*problems, f"{folder} holds no intact checkpoint: start again without --resume"]))
+            written = json.loads((place / "note.json").read_text())
+            if other := _differences(written["leaves"], _leaves(like), part):
+                raise CheckpointError(f"{place} was saved from another model or optimizer: {'; '.join(other[:3])}")
+            with context:
+                tree = orbax.load(place / "state", jax.tree.map(_abstract, like))
+            return tree, written["note"], problems
+        problems.append(f"{place}: {damage}")
+    raise CheckpointError("; ".join([*problems, f"{folder} holds no intact checkpoint"]))
 
 
 def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
@@ -70,9 +71,23 @@ def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
+def _leaves(tree: PyTree) -> dict[str, str]:
+    """Name, type and shape of every leaf."""
+    named = ((jax.tree_util.keystr(path, simple=True, separator="."), x) for path, x in jax.tree.leaves_with_path(tree))
+    return {name: f"{x.dtype}[{', '.join(map(str, x.shape))}]" for name, x in named}
+
+
+def _differences(saved: dict[str, str], wanted: dict[str, str], part: bool) -> list[str]:
+    """The leaves that are not there as wanted, in words."""
+    names = wanted if part else saved | wanted
+    differ = [name for name in names if saved.get(name) != wanted.get(name)]
+    return [f"{name} is {saved.get(name, 'missing')} there, {wanted.get(name, 'missing')} here" for name in differ]
+
+
 def _damage(place: Path) -> str | None:
     try:
-        recorded = json.loads((place / "note.json").read_text())["sha256"]
+        written = json.loads((place / "note.json").read_text())
+        recorded, _, _ = written["sha256"], written["leaves"], written["note"]
     except (ValueError, KeyError):
         return "note.json is unreadable"
     for name, digest in recorded.items():

@@ -182,7 +182,7 @@ def _resume(state: TrainState, folder: Path, log: Log) -> tuple[TrainState, Prog
         return state, Progress()
     kept, note, problems = checkpoint.restore(folder / LATEST, _kept(state))
     for problem in problems:
-        log({"kind": "warning", "message": problem})
+        log({"kind": "warning", "message": f"{problem}; continuing from the checkpoint before it"})
     progress = Progress(**note)
     _cut_journal(journal, int(kept.step))
     log({"kind": "resume", "step": int(kept.step), "epoch": progress.epoch, "row": progress.row})

@@ -96,8 +96,15 @@ def table_of(path: tuple) -> str | None:
 
 
 def table_sizes(params: PyTree, views: Views) -> dict[str, int]:
-    """Rows of every viewed table; raises if a table has no module in `params`, or modules of different sizes."""
+    """Rows of every viewed table.
+
+    Raises if a view has no module in `params`, or modules of different sizes, and if a table is in no view: it would be
+    read with ids that number the rows of another.
+    """
     rows = {table_of(path): leaf.shape[0] for path, leaf in jax.tree.leaves_with_path(params) if table_of(path)}
+    unnamed = set(rows).difference(*views.values())
+    if unnamed:
+        raise ValueError(f"tables {sorted(unnamed)} are in no view: add them to views={dict(views)}")
     sizes = {}
     for name, modules in views.items():
         found = {rows[module] for module in modules if module in rows}

@@ -1,0 +1,39 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from seqjax.nn.dropout import Noise, dropout
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.8])
+def test_rate_is_the_probability_to_drop_and_the_mean_stays(rate):
+    x = jnp.full(20_000, 3.0)
+    dropped = dropout(x, Noise(jax.random.key(0), {"hidden": rate, "embedding": 0.9}), "hidden")
+    share = np.mean(dropped == 0.0)
+    assert abs(share - rate) < 4 * np.sqrt(rate * (1 - rate) / x.size) + 1e-9
+    np.testing.assert_allclose(dropped[dropped != 0.0], 3.0 / (1.0 - rate), rtol=1e-6)
+
+
+def test_evaluation_returns_the_input_itself():
+    x = jnp.arange(4.0)
+    assert dropout(x, None, "hidden") is x
+
+
+def test_traced_rates_share_one_program_and_dropped_entries_have_no_gradient():
+    @jax.jit
+    def grad(rate):
+        noise = Noise(jax.random.key(1), {"hidden": rate})
+        return jax.value_and_grad(lambda x: jnp.sum(dropout(x, noise, "hidden") ** 2))(jnp.ones(50))[1]
+
+    for rate in (0.1, 0.5):
+        slope = grad(jnp.float32(rate))
+        assert 0 < np.count_nonzero(slope == 0.0) < 50
+    assert grad._cache_size() == 1
+
+
+def test_places_draw_apart():
+    noise, x = Noise(jax.random.key(2), {"hidden": 0.5}), jnp.ones(200)
+    one, two, again = (dropout(x, noise.at(index), "hidden") for index in (0, 1, 0))
+    np.testing.assert_array_equal(one, again)
+    assert (one != two).any()

@@ -1,0 +1,40 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+
+from seqjax.nn.activation import relu
+from seqjax.nn.gru import GRUCell
+
+
+@pytest.mark.parametrize("reset_after", [False, True])
+@pytest.mark.parametrize("inputs", [3, None])
+def test_cell_equals_the_equations(reset_after, inputs):
+    random = np.random.default_rng(0)
+    cell = GRUCell(4, inputs, reset_after)
+    x, h = random.normal(size=inputs or 12), random.normal(size=4)
+    shapes = jax.eval_shape(cell.init, jax.random.key(0), jnp.float32(h), jnp.float32(x))["params"]
+    assert ("kernel" in shapes) == (inputs is not None) and ("recurrent_bias" in shapes) == reset_after
+    params = jax.tree.map(lambda leaf: random.normal(size=leaf.shape), shapes)
+    single = jax.tree.map(jnp.float32, params)
+    after = jax.jit(cell.apply)({"params": single}, jnp.float32(h), jnp.float32(x))
+    np.testing.assert_allclose(after, oracles.gru(params, h, x, reset_after), atol=1e-6)
+
+
+def test_update_gate_writes():
+    """With the gate shut (large negative bias) the state stays; with it open the candidate replaces it."""
+    cell = GRUCell(2, None)
+    params = {"recurrent": jnp.zeros((2, 6)), "bias": jnp.zeros(6)}
+    h, x = jnp.array([0.3, -0.2]), jnp.array([0.0, 0.0, -99.0, 99.0, 0.5, 0.5])
+    np.testing.assert_allclose(cell.apply({"params": params}, h, x), [0.3, np.tanh(0.5)], atol=1e-6)
+
+
+def test_activation_is_a_field():
+    cell = GRUCell(1, None, activation=relu)
+    params = {"recurrent": jnp.zeros((1, 3)), "bias": jnp.zeros(3)}
+    run = partial(cell.apply, {"params": params}, jnp.zeros(1))
+    np.testing.assert_allclose(run(jnp.array([0.0, 99.0, 3.0])), [3.0], atol=1e-6)
+    np.testing.assert_allclose(run(jnp.array([0.0, 99.0, -3.0])), [0.0], atol=1e-6)

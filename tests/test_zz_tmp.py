@@ -1,0 +1,2 @@
+import warnings
+def test_w(): warnings.warn("x")

@@ -1,0 +1,237 @@
+"""The host loop: what is recorded, when it stops, and that a run cut short anywhere ends as one that was not."""
+
+import dataclasses
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from seqjax.data.files import read_files
+from seqjax.run import assemble
+from seqjax.train import checkpoint
+from seqjax.train.fit import Interrupted, NotFinite, Stop, fit
+
+EPOCHS, CHUNK, STEPS = 2, 10, 27  # 27 steps an epoch: chunks of 10, 10 and 7
+
+
+class Killed(BaseException):
+    """Ends the process, as far as the code under test can tell."""
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    train, test = tiny.write_log(folder / "train.tsv", 1, 48), tiny.write_log(folder / "test.tsv", 2, 8)
+    split = read_files(train, test, validation_share=0.25)
+    experiment = tiny.experiment(folder)
+    assert experiment.plan.keywords["shuffle"] and experiment.hparams.dropout_hidden > 0  # nothing here is fixed
+    return assemble(experiment, split, seed=3)
+
+
+def validate(params):
+    """A number that changes with every parameter."""
+    return {"mrr@20": sum(float(abs(np.asarray(leaf)).sum()) for leaf in jax.tree.leaves(params))}
+
+
+def start(parts, folder, **changes):
+    folder.mkdir(exist_ok=True)
+    settings = {"stop": Stop(EPOCHS), "chunk_steps": CHUNK, "save_seconds": 0.0, "validate": validate} | changes
+    state = jax.tree.map(lambda leaf: leaf.copy(), parts.state)  # a chunk takes its state's memory
+    chunk, hparams = settings.pop("chunk", parts.chunk), settings.pop("hparams", parts.hparams)
+    return fit(state, parts.plan, chunk, parts.corpus, hparams, folder=folder, **settings)
+
+
+def journal(folder):
+    """The lines of the journal without their clock."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def saved(parts, folder, kind="latest"):
+    """The bits of the newest checkpoint, and its note without the clock."""
+    like = parts.state.replace(slot={})
+    state, note, _ = checkpoint.restore(folder / "checkpoints" / kind, like)
+    leaves = jax.tree.leaves(state.replace(key=jax.random.key_data(state.key)))
+    return [np.asarray(leaf).tobytes() for leaf in leaves], note | {"seconds": None}
+
+
+@pytest.fixture(scope="module")
+def whole(parts, tmp_path_factory):
+    """An uninterrupted run: its folder and what fit returned."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, start(parts, folder)
+
+
+def assert_same_run(parts, folder, result, whole):
+    expected, (params, progress) = whole
+    assert saved(parts, folder) == saved(parts, expected)
+    assert saved(parts, folder, "best") == saved(parts, expected, "best")
+    assert journal(folder) == journal(expected)
+    jax.tree.map(np.testing.assert_array_equal, result[0], params)
+    assert dataclasses.replace(result[1], seconds=0.0) == dataclasses.replace(progress, seconds=0.0)
+
+
+def test_journal_of_a_run(whole):
+    folder, (_, progress) = whole
+    lines = journal(folder)
+    assert [line["step"] for line in lines] == [10, 20, 27, 27, 37, 47, 54, 54]
+    assert [line["kind"] for line in lines] == ["train", "train", "train", "epoch"] * EPOCHS
+    train, epoch = lines[:3], lines[3]
+    assert sum(line["events"] for line in train) == epoch["events"] == 36 * 3
+    assert sum(line["loss"] * line["events"] for line in train) / epoch["events"] == pytest.approx(epoch["loss"])
+    assert lines[7]["loss"] < lines[3]["loss"]
+    assert (progress.epoch, progress.row) == (EPOCHS, 0)
+
+
+def test_one_program_for_whole_chunks_and_one_for_the_tail(parts, whole):
+    assert parts.chunk._cache_size() == 2
+
+
+MOMENTS = [
+    ("chunk", 1), ("chunk", 3), ("chunk", 5), ("save", 1), ("save", 3), ("save", 5), ("save", 8),
+    ("note", 2), ("note", 4), ("note", 5), ("validate", 1), ("validate", 2), ("shown", 3), ("shown", 4), ("shown", 6),
+]  # fmt: skip
+
+
+def dying(monkeypatch, parts, moment, call):
+    """Settings of a run that dies at the n-th call of something: before it, half way, or after it."""
+    calls = iter(range(1, 1000))
+
+    def count(function, half=lambda *_: None):
+        def counted(*arguments):
+            if next(calls) == call:
+                half(*arguments)
+                raise Killed
+            return function(*arguments)
+
+        return counted
+
+    def half_saved(folder, tree):
+        folder.mkdir(parents=True)
+        (folder / "manifest.ocdbt").write_bytes(b"half")
+
+    match moment:
+        case "chunk":
+            return {"chunk": count(parts.chunk)}
+        case "save":
+            monkeypatch.setattr(checkpoint.orbax, "save", count(checkpoint.orbax.save, half_saved))
+        case "note":  # the arrays are written, the note is not
+            monkeypatch.setattr(checkpoint.orbax, "save", count(checkpoint.orbax.save, checkpoint.orbax.save))
+        case "validate":
+            return {"validate": count(validate)}
+        case "shown":  # a line of the journal is written, what follows it is not
+            return {"log": count(lambda record: None)}
+    return {}
+
+
+@pytest.mark.parametrize("save_seconds", [0.0, 1e9])
+@pytest.mark.parametrize(("moment", "call"), MOMENTS)
+def test_killed_anywhere_and_resumed_is_as_if_nothing_happened(
+    parts, whole, tmp_path, monkeypatch, moment, call, save_seconds
+):
+    if save_seconds and (moment, call) == ("save", 8) or (moment, call) == ("note", 8):
+        pytest.skip("this run saves less often")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        start(parts, tmp_path, save_seconds=save_seconds, **dying(patched, parts, moment, call))
+    result = start(parts, tmp_path, save_seconds=save_seconds, resume=True)
+    assert_same_run(parts, tmp_path, result, whole)
+
+
+@pytest.mark.parametrize("at", [10, 47, 54])
+def test_signal_saves_at_the_next_boundary(parts, whole, tmp_path, at):
+    def log(record):
+        if record["kind"] == "train" and record["step"] == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted, match=f"saved at step {at}: continue with --resume"):
+        start(parts, tmp_path, log=log, save_seconds=1e9)
+    assert signal.getsignal(signal.SIGTERM) is before
+    result = start(parts, tmp_path, save_seconds=1e9, resume=True)
+    assert_same_run(parts, tmp_path, result, whole)
+
+
+def test_saves_stand_at_multiples_of_the_chunk(parts, tmp_path, monkeypatch):
+    steps, save = [], checkpoint.save
+    monkeypatch.setattr(checkpoint, "save", lambda folder, step, *rest: steps.append(step) or save(folder, step, *rest))
+    start(parts, tmp_path, validate=None)
+    assert steps == [0, 10, 20, 27, 37, 47, 54]
+
+
+def test_resume_of_a_finished_run_trains_nothing(parts, whole, tmp_path):
+    start(parts, tmp_path)
+    result = start(parts, tmp_path, resume=True, chunk=None)
+    assert_same_run(parts, tmp_path, result, whole)
+
+
+def test_resume_without_a_run_starts_one(parts, whole, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"kind": "train", "st')
+    assert_same_run(parts, tmp_path, start(parts, tmp_path, resume=True), whole)
+
+
+def test_resume_survives_a_line_cut_short_and_a_damaged_checkpoint(parts, whole, tmp_path):
+    with pytest.raises(Killed):
+        start(parts, tmp_path, chunk=dying(None, parts, "chunk", 4)["chunk"])
+    with (tmp_path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"kind": "train", "step": 3')
+    (note,) = sorted(tmp_path.glob("checkpoints/latest/*/note.json"))[-1:]
+    note.write_text("")
+    records = []
+    result = start(parts, tmp_path, resume=True, log=records.append)
+    assert [record["kind"] for record in records[:2]] == ["warning", "resume"]
+    assert "note.json is unreadable; continuing from the checkpoint before it" in records[0]["message"]
+    assert records[1]["step"] == 20
+    assert_same_run(parts, tmp_path, result, whole)
+
+
+@pytest.mark.parametrize(("scores", "patience", "epochs", "best"), [
+    ([3, 2, 1, 9], 2, 3, 1),
+    ([1, 2, 1, 2, 2], 3, 5, 2),
+    ([1, 3, 2], None, 3, 2),
+    ([float("nan"), 1, 2], 2, 3, 3),
+])  # fmt: skip
+def test_the_best_epoch_is_returned_and_patience_ends_the_run(parts, tmp_path, scores, patience, epochs, best):
+    seen = []
+
+    def scripted(params):
+        seen.append(jax.tree.map(np.array, params))
+        return {"mrr@20": scores[len(seen) - 1]}
+
+    stop = Stop(epochs=len(scores), patience=patience)
+    params, progress = start(parts, tmp_path, validate=scripted, stop=stop, save_seconds=1e9)
+    assert (progress.epoch, progress.best_epoch, len(seen)) == (epochs, best, epochs)
+    jax.tree.map(np.testing.assert_array_equal, params, seen[best - 1])
+
+
+def test_without_validation_the_last_epoch_is_returned(parts, tmp_path):
+    params, progress = start(parts, tmp_path, validate=None, stop=Stop(1, patience=1))
+    state = checkpoint.restore(tmp_path / "checkpoints/latest", parts.state.replace(slot={}))[0]
+    jax.tree.map(np.testing.assert_array_equal, params, state.params)
+    assert progress.best_epoch == -1
+
+
+def test_not_finite_names_step_and_setting_and_keeps_the_last_good_state(parts, tmp_path):
+    hparams = parts.hparams.replace(learning_rate=np.float32(3e38))
+    with pytest.raises(NotFinite, match=r"not finite at step (\d+) \(epoch 1\) with learning_rate=3e\+38, .*last_good"):
+        start(parts, tmp_path, hparams=hparams)
+    kept, _, _ = checkpoint.restore(tmp_path / "checkpoints/last_good", parts.state.replace(slot={}))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kept.replace(key=None, healthy=None)))
+    healthy = jax.tree.map(lambda leaf: leaf.copy(), parts.state)
+    rows = jax.tree.map(lambda leaf: leaf[: int(kept.step)], parts.plan(0))
+    if int(kept.step):
+        healthy, _ = parts.chunk(healthy, rows, parts.corpus, hparams)
+    jax.tree.map(np.testing.assert_array_equal, kept.params, healthy.params)
+
+
+def test_a_folder_that_cannot_be_written_fails_before_the_first_step(parts, tmp_path):
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(OSError):
+        start(parts, tmp_path, chunk=None)
+
+
+def test_plans_of_two_epochs_differ(parts):
+    assert not np.array_equal(parts.plan(0).position, parts.plan(1).position)
