@@ -20,7 +20,7 @@ from seqjax.experiment import Experiment, SettingError, call, describe, resolve
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
 from seqjax.train import checkpoint
 from seqjax.train.fit import Log, fit
-from seqjax.train.step import TrainState, init_train_state, make_chunk, make_step
+from seqjax.train.step import TrainState, init_train_state, make_chunk, make_step, per_lane
 from seqjax.transfer import graft, share_vocabulary
 
 
@@ -64,11 +64,8 @@ def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
     rows = plan(0)
     if not len(jax.tree.leaves(rows)[0]):
         raise SettingError("the plan has no steps: fewer sessions than plan.least need to run side by side")
-    row = jax.tree.map(lambda leaf: leaf[0], rows)
-    lanes = jax.tree.leaves(row)[0].shape[0]
-    carry = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lanes, *leaf.shape)), model.init_state())
-    batch = jax.eval_shape(lambda: experiment.draw(train_key, experiment.gather(corpus, row), hparams))
-    state = init_train_state(train_key, params, experiment.optimizer, hparams, carry, batch.ids, experiment.views)
+    carry = per_lane(model.init_state(), jax.tree.leaves(rows)[0].shape[1])
+    state = init_train_state(train_key, params, experiment.optimizer, hparams, carry, experiment.views)
 
     def objective(*arguments: Any) -> Any:
         return experiment.objective(*arguments, model=model)

@@ -23,7 +23,7 @@ from seqjax.objectives import (
     session_corpus,
     session_objective,
 )
-from seqjax.train.step import init_train_state, make_chunk, make_step
+from seqjax.train.step import init_train_state, make_chunk, make_step, per_lane
 from seqjax.train.view import cut, table_sizes
 from seqjax.types import Popularity, SessionBatch
 
@@ -144,7 +144,7 @@ def test_steps_equal_the_dense_reference(embedding, optimizer, slots):
     """
     model, params, carry, objective = make(embedding)
     first, second = random_batch(0), random_batch(1)
-    state = init_train_state(jax.random.key(5), params, optimizer, HPARAMS, carry, first.ids, VIEWS[embedding])
+    state = init_train_state(jax.random.key(5), params, optimizer, HPARAMS, carry, VIEWS[embedding])
     assert set(state.slot) == {"item"}
     state = state if slots else state.replace(slot={})
     step = jax.jit(make_step(objective, optimizer, VIEWS[embedding]))
@@ -310,9 +310,8 @@ def chunk_of(items, lanes=8, count=64, optimizer=optim.adagrad_momentum):
 
     def arguments(key):
         params = model.init(jax.random.key(0))["params"]
-        carry = jax.tree.map(lambda h: jnp.broadcast_to(h, (lanes, *h.shape)), model.init_state())
-        ids = {"item": {"input": jnp.zeros(lanes), "target": jnp.zeros(lanes), "sample": jnp.zeros(count)}}
-        return init_train_state(key, params, optimizer, hparams, carry, ids, VIEWS["shared"])
+        carry = per_lane(model.init_state(), lanes)
+        return init_train_state(key, params, optimizer, hparams, carry, VIEWS["shared"])
 
     return make_chunk(step, session_batch), arguments, hparams
 

@@ -1,6 +1,5 @@
 import io
 
-import pytest
 from rich.console import Console
 
 from seqjax.tables import comparison_rows, comparison_table

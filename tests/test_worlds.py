@@ -14,7 +14,7 @@ from seqjax.evaluate.ranking import rank_sessions, summary
 from seqjax.models.gru4rec import GRU4Rec
 from seqjax.nn.activation import elu
 from seqjax.objectives import SessionHparams, popularity_negatives, session_batch, session_corpus, session_objective
-from seqjax.train.step import init_train_state, make_chunk, make_step
+from seqjax.train.step import init_train_state, make_chunk, make_step, per_lane
 
 ITEMS, LANES, SAMPLES = 12, 20, 100
 VIEWS = {"item": ("item", "bias")}
@@ -50,10 +50,9 @@ def train(name, log, epochs):
     model, _, hparams = MODELS[name]
     hparams = jax.tree.map(jnp.float32, hparams)
     init_key, key = jax.random.split(jax.random.key(0))
-    carry = jax.tree.map(lambda h: jnp.zeros((LANES, *h.shape)), model.init_state())
-    ids = {"item": {"input": jnp.zeros(LANES), "target": jnp.zeros(LANES), "sample": jnp.zeros(SAMPLES)}}
+    carry = per_lane(model.init_state(), LANES)
     params = jax.jit(model.init)(init_key)["params"]
-    state = init_train_state(key, params, optim.adagrad, hparams, carry, ids, VIEWS)
+    state = init_train_state(key, params, optim.adagrad, hparams, carry, VIEWS)
     corpus = jax.device_put(session_corpus(log, alpha=0.0))
     for epoch in range(epochs):
         rows = session_plan(log, seed=0, epoch=epoch, lanes=LANES, shuffle=True)

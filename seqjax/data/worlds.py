@@ -39,8 +39,8 @@ def cycle(seed: int, *, items: int = 12, sessions: int = 600, length: int = 5) -
 def order2(seed: int, *, items: int = 12, sessions: int = 600, length: int = 5, surprise: float = 0.1) -> World:
     """The last *two* items decide the next one, but for a share `surprise` of draws from all items alike.
 
-    After a, b comes order[a + b modulo items], with a random `order`. Pairs stay uniformly distributed, so that the last
-    item alone tells nothing; neither can the second item of a session be foretold.
+    After a, b comes order[a + b modulo items], with a random `order`. Pairs stay uniformly distributed, so that the
+    last item alone tells nothing; neither can the second item of a session be foretold.
 
     >>> world = order2(0, items=4, surprise=0.0, length=5)
     >>> world.ceiling["recall@1"]  # of four targets, one with chance 1/4 and three for sure
@@ -67,7 +67,7 @@ def order2(seed: int, *, items: int = 12, sessions: int = 600, length: int = 5, 
 def popularity_only(
     seed: int, *, items: int = 12, sessions: int = 600, length: int = 5, exponent: float = 1.0
 ) -> World:
-    """Every event is drawn alone, with P(i-th item) proportional to i^-exponent: nobody may beat the popularity baseline.
+    """Every event is drawn alone, P(i-th item) proportional to i^-exponent: nobody may beat the popularity baseline.
 
     >>> round(popularity_only(0, items=4).ceiling["recall@1"], 2)  # 1 / (1 + 1/2 + 1/3 + 1/4)
     0.48

@@ -30,9 +30,10 @@ def dropout(x: Float[Array, "*shape"], noise: Noise | None, name: str) -> Float[
     if noise is None:
         return x
     keep = 1.0 - noise.rates[name]
+    key = jax.random.key_data(noise.key)  # over runs the branch becomes a selection, which takes no keys
 
     def drop(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        words = jax.random.bits(noise.key, ((x.size + 1) // 2,))
+        words = jax.random.bits(jax.random.wrap_key_data(key, impl=jax.random.key_impl(noise.key)), (-(-x.size // 2),))
         halves = jax.lax.bitcast_convert_type(words, jnp.uint16).ravel()[: x.size].reshape(x.shape)
         return jnp.where(halves < keep * 2.0**16, x / keep, 0.0)
 

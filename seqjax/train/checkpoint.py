@@ -26,6 +26,7 @@ def save(folder: Path, step: int, tree: PyTree, note: dict[str, Any], keep: int 
     place = folder.resolve() / f"{step:010d}"
     if place.exists():
         shutil.rmtree(place)
+    place.mkdir(parents=True)  # Orbax waits five minutes for a folder that it cannot make
     orbax.save(place / "state", tree)
     files = {str(file.relative_to(place)): _digest(file) for file in sorted(place.rglob("*")) if file.is_file()}
     partial = place / "note.json.partial"

@@ -11,7 +11,7 @@ import optax
 from flax import struct
 from jaxtyping import Array, Bool, Int, PyTree
 
-from seqjax.train.view import Slots, Views, cut, slot_tables, table_sizes
+from seqjax.train.view import Slots, Views, cut, table_sizes
 from seqjax.types import Carry, Metrics, Objective, Params
 
 
@@ -75,18 +75,23 @@ def all_finite(tree: PyTree) -> Bool[Array, ""]:
 
 
 def init_train_state(
-    key: jax.Array, params: Params, optimizer: Optimizer, hparams: PyTree, carry: Carry, ids: PyTree, views: Views
+    key: jax.Array, params: Params, optimizer: Optimizer, hparams: PyTree, carry: Carry, views: Views
 ) -> TrainState:
-    """The state before the first step. `ids` gives the shapes of the ids that a step touches, draws included."""
+    """The state before the first step. `carry` is the model's state, lane by lane (see `per_lane`)."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         key=key,
         params=params,
         opt_state=optimizer(hparams).init(params),
         carry=carry,
-        slot=slot_tables(table_sizes(params, views), ids),
+        slot={name: jnp.zeros(size, jnp.int32) for name, size in table_sizes(params, views).items()},
         healthy=jnp.array(True),
     )
+
+
+def per_lane(state: Carry, lanes: int) -> Carry:
+    """One user's state, once for every lane."""
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lanes, *leaf.shape)), state)
 
 
 def make_chunk(step: Step, gather: Callable[[PyTree, PyTree], PyTree]) -> Callable:

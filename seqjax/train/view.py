@@ -22,8 +22,8 @@ Views = Mapping[str, tuple[str, ...]]
 class Touched(NamedTuple):
     """The rows of one table that a batch touches.
 
-    With a slot table, the view has one row per occurrence and exactly one of several equal ids owns its row. Without
-    (a table no larger than the batch's ids), the view is the whole table and `owner` marks the touched rows.
+    The view has one row per occurrence, and exactly one of several equal ids owns its row; or (`occurs` None) it is
+    the whole table, and `owner` marks the touched rows.
     """
 
     size: int
@@ -71,12 +71,13 @@ def cut(ids: Mapping[str, PyTree], views: Views, slot: Slots, sizes: Mapping[str
     """Renumbers the ids of every table into a view.
 
     `slot[id]` becomes one position that holds the id: written for all occurrences and read back, it picks an owner
-    among equal ids without a sort. Old entries are never read, so the table needs no clearing.
+    among equal ids without a sort. Old entries are never read, so the table needs no clearing. A table no larger than
+    the batch's ids, or without a slot table, is its own view.
     """
     touched, local, slot = {}, {}, dict(slot)
     for name, modules in views.items():
         occurs, unravel = ravel_pytree(ids[name])
-        if name in slot:
+        if name in slot and sizes[name] > len(occurs):
             place = jnp.arange(len(occurs), dtype=jnp.int32)
             slot[name] = slot[name].at[occurs].set(place, mode="promise_in_bounds")
             renumbered = slot[name].at[occurs].get(mode="promise_in_bounds")
@@ -112,9 +113,3 @@ def table_sizes(params: PyTree, views: Views) -> dict[str, int]:
             raise ValueError(f"view {name!r} names {modules}; the model's tables (module: rows) are {rows}")
         sizes[name] = found.pop()
     return sizes
-
-
-def slot_tables(sizes: Mapping[str, int], ids: Mapping[str, PyTree]) -> Slots:
-    """Slot tables for those tables that are larger than the ids that one batch holds (arrays or their shapes)."""
-    held = {name: sum(leaf.size for leaf in jax.tree.leaves(ids[name])) for name in sizes}
-    return {name: jnp.zeros(size, jnp.int32) for name, size in sizes.items() if size > held[name]}

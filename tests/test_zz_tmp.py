@@ -1,2 +1,0 @@
-import warnings
-def test_w(): warnings.warn("x")
