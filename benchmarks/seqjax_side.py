@@ -36,7 +36,7 @@ def experiment(setting: Setting) -> Experiment:
         model=partial(GRU4Rec, features=setting.features, reset_after=True),
         objective=partial(session_objective, loss=loss, activation=partial(elu, alpha=setting.elu) if bpr else linear),
         optimizer=optim.adagrad_momentum if setting.momentum else optim.adagrad,
-        views={"item": ("item", "bias")},
+        views={"item": ("item", "bias", "input")},
         hparams=SessionHparams(
             learning_rate=setting.learning_rate,
             momentum=setting.momentum,

@@ -33,7 +33,7 @@ experiment = Experiment(
     draw=partial(popularity_negatives, count=512),
     model=partial(GRU4Rec, features=100),
     objective=partial(session_objective, loss=losses.cross_entropy),
-    views={"item": ("item", "bias")},
+    views={"item": ("item", "bias", "input")},
     optimizer=optim.adagrad,
     hparams=SessionHparams(learning_rate=0.1, dropout_hidden=0.0, logq=1.0),
     evaluate=partial(next_item, exclude_seen=True),

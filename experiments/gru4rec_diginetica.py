@@ -25,7 +25,7 @@ experiment = Experiment(
     draw=partial(popularity_negatives, count=2048),
     model=partial(GRU4Rec, features=100, reset_after=True),
     objective=partial(session_objective, loss=losses.bpr_max, activation=partial(elu, alpha=1.0)),
-    views={"item": ("item", "bias")},
+    views={"item": ("item", "bias", "input")},
     optimizer=optim.adagrad_momentum,
     hparams=SessionHparams(
         learning_rate=0.05, momentum=0.2, dropout_embedding=0.3, dropout_hidden=0.1, loss={"penalty": 0.9}

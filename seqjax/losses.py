@@ -114,7 +114,12 @@ def _log_partition(scores: Float[Array, "column"], columns: Columns) -> Scalar:
 def _negative_softmax(
     scores: Float[Array, "column"], target: Int[Array, ""], columns: Columns
 ) -> Float[Array, "column"]:
-    """Softmax over all columns but the target's own; further copies of the target do count as negatives."""
+    """Softmax over all columns but the target's own; further copies of the target do count as negatives.
+
+    Zero where there is no negative at all.
+    """
     own = jnp.arange(scores.shape[0]) == target
     others = jnp.log(jnp.maximum(columns.count[target] - 1.0, 0.0))
-    return jax.nn.softmax(scores + jnp.where(own, others, jnp.log(columns.count)))
+    scores = scores + jnp.where(own, others, jnp.log(columns.count))
+    weight = jnp.exp(scores - jax.lax.stop_gradient(jnp.maximum(jnp.max(scores), -1e30)))
+    return weight / jnp.maximum(jnp.sum(weight), 1e-30)

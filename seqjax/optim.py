@@ -27,7 +27,9 @@ def adagrad(hparams: Rates) -> optax.GradientTransformation:
 def adagrad_momentum(hparams: Rates) -> optax.GradientTransformation:
     """Adagrad with heavy-ball momentum: v = momentum v - rate g / sqrt(acc + 1e-6); p += v.
 
-    The authors call it Nesterov momentum; their code is this classical form.
+    The authors call it Nesterov momentum; their code is this classical form. Differs: where a step touches an id in one
+    table only (the bias of an item that is input and no candidate), its rows in the other tables of the same view keep
+    moving by their velocity; in the authors' code they rest.
     """
     return optax.chain(_scale_by_adagrad(), optax.scale(-hparams.learning_rate), optax.trace(hparams.momentum))
 

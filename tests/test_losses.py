@@ -130,3 +130,11 @@ def test_every_is_the_exact_full_softmax():
     scores = np.random.default_rng(1).normal(size=7)
     value = losses.cross_entropy(jnp.asarray(scores, jnp.float32), jnp.int32(2), losses.every(7))
     np.testing.assert_allclose(value, oracles.cross_entropy(scores, 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [losses.bpr_max, losses.top1_max])
+def test_no_negatives_at_all_give_no_gradient(loss):
+    columns = losses.every(4)._replace(count=jnp.array([0.0, 1.0, 0.0, 0.0]))
+    value, grad = jax.value_and_grad(partial(loss, target=jnp.int32(1), columns=columns))(jnp.arange(4.0))
+    assert np.isfinite(value)
+    np.testing.assert_array_equal(grad, 0.0)
