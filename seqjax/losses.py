@@ -122,4 +122,4 @@ def _negative_softmax(
     others = jnp.log(jnp.maximum(columns.count[target] - 1.0, 0.0))
     scores = scores + jnp.where(own, others, jnp.log(columns.count))
     weight = jnp.exp(scores - jax.lax.stop_gradient(jnp.maximum(jnp.max(scores), -1e30)))
-    return weight / jnp.maximum(jnp.sum(weight), 1e-30)
+    return weight / jnp.maximum(jnp.sum(weight), 0.5)  # at least 1 where there is a negative
