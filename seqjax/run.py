@@ -150,7 +150,7 @@ def load(folder: str | Path) -> Run:
     except (ValueError, KeyError, TypeError) as error:
         raise SettingError(f"{folder / 'manifest.json'} cannot be used: {error}") from None
     if not (isinstance(build, partial) and isinstance(build.func, type) and issubclass(build.func, nn.Module)):
-        raise SettingError(f"{folder / 'manifest.json'} cannot be used: {manifest['model']['function']} is no model")
+        raise SettingError(f"{folder / 'manifest.json'} cannot be used: its `model` is no model")
     model = build()
     like = jax.eval_shape(model.init, jax.random.key(0))["params"]
     params = checkpoint.restore(_saved(folder), {"params": like}, part=True)[0]["params"]

@@ -32,6 +32,12 @@ def never_train(monkeypatch):
     monkeypatch.setattr(fit, "_advance", advance)
 
 
+@pytest.fixture
+def finished():
+    """A finished run, made before anything forbids training."""
+    return tiny.finished()
+
+
 def failure(capsys, arguments):
     """The one line that a failing command writes."""
     assert main([str(argument) for argument in arguments]) == 1
@@ -46,10 +52,13 @@ def run_in_process(capsys, arguments):
 
 
 LOGS = {  # what is wrong with the training log: its text, and what is said
-    "missing column": ("SessionId\tTime\na\t1\na\t2\n", r"no column of items; .*'SessionId', 'Time'.* --item NAME"),
-    "unparsable time": (GOOD + "x\ti1\tsoon\n", r"train.tsv, row 26: the time 'soon' cannot be read; write Unix seconds"),
+    "missing column": ("SessionId\tTime\na\t1\na\t2\n", r"no column of items; .*'SessionId', 'Time'.*--item NAME"),
+    "unparsable time": (
+        GOOD + "x\ti1\tsoon\n",
+        r"train.tsv, row 26: the time 'soon' cannot be read",
+    ),
     "negative time": (GOOD + "x\ti1\t-5\n", r"row 26: the time '-5' is before 1970"),
-    "absurd time": (GOOD + "x\ti1\t1500000000000\n", r"row 26: the time '1500000000000' is after .* --time-unit ms"),
+    "absurd time": (GOOD + "x\ti1\t1500000000000\n", r"row 26: the time '1500000000000' is after .*--time-unit ms"),
     "missing id": (GOOD + "x\t\t5\n", r"row 26: the item id is missing"),
     "not UTF-8": (GOOD.encode() + b"x\t\xff\xfe\t5\n", r"train.tsv: line 26 is not UTF-8 text"),
     "no events": (HEAD, r"train.tsv: the log has no events"),
@@ -102,7 +111,9 @@ def test_missing_experiment(capsys):
 
 def test_a_folder_below_a_file(words, tmp_path, capsys, never_train):
     out = tmp_path / "train.tsv" / "run"
-    assert_matches(r"run: cannot be written \(Not a directory\); choose another --out", failure(capsys, [*words, "--out", out]))
+    assert_matches(
+        r"run: cannot be written \(Not a directory\); choose another --out", failure(capsys, [*words, "--out", out])
+    )
 
 
 def test_a_full_disk(words, tmp_path, capsys, never_train, monkeypatch):
@@ -119,14 +130,14 @@ def test_not_finite_names_step_and_setting(words, tmp_path, capsys):
     assert_matches(r"not finite at step \d+ \(epoch 1\) with learning_rate=3e\+38", said)
 
 
-def test_a_finished_run_is_not_overwritten(capsys, never_train):
-    folder = tiny.finished()
+def test_a_finished_run_is_not_overwritten(finished, capsys, never_train):
+    folder = finished
     words = ["run", folder / "tiny.py", "--out", folder / "run", "--set"]
     words += [f"data.{part}={folder / part}.tsv" for part in ("train", "test")]
     before = (folder / "run/metrics.json").read_bytes()
     assert_matches(r"holds run \w{8} already: add --resume", failure(capsys, words))
     said = failure(capsys, [*words, "model.features=7", "--resume"])
-    assert_matches(r"holds another run; these differ: settings.model.features was 6, is 7", said)
+    assert_matches(r"holds another run: settings.model.features was 6, is 7", said)
     assert "resumed at step" in run_in_process(capsys, [*words, "--resume"])
     assert (folder / "run/metrics.json").read_bytes() == before
 
@@ -141,7 +152,9 @@ def test_dry_run_writes_nothing(words, tmp_path, capsys, monkeypatch):
 
 def test_own_words_and_more_lanes_than_sessions(words, tmp_path, capsys):
     """Ids stay text, columns may have any name, and silent lanes do no harm but are mentioned."""
-    text = "visit,sku,at\n" + "".join(f"v{s},00{s % 3 + k},{1_500_000_000 + 9 * s + k}\n" for s in range(9) for k in range(3))
+    text = "visit,sku,at\n" + "".join(
+        f"v{s},00{s % 3 + k},{1_500_000_000 + 9 * s + k}\n" for s in range(9) for k in range(3)
+    )
     (tmp_path / "shop.csv").write_text(text)
     names = [f"data.train={tmp_path / 'shop.csv'}", "data.test=", "data.session=visit", "data.item=sku", "data.time=at"]
     names += ["data.test_days=0.0003", "stop.epochs=1", "plan.lanes=20"]
@@ -163,15 +176,13 @@ def dies(arguments, step, number):
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_a_signal_in_a_real_process_and_resume_to_the_same_bytes(tmp_path, capsys, number, code):
-    folder = tiny.finished()
+def test_sigterm_in_a_real_process_and_resume_to_the_same_bytes(finished, tmp_path, capsys):
+    folder = finished
     words = ["run", folder / "tiny.py", "--out", tmp_path / "run", "--set"]
     words += [f"data.{part}={folder / part}.tsv" for part in ("train", "test")]
-    done = dies(words, 54, number)
-    assert done.returncode == code, done.stderr
-    if number == signal.SIGTERM:
-        assert done.stderr == "stopped by a signal and saved at step 54: continue with --resume\n"
+    done = dies(words, 54, signal.SIGTERM)
+    assert done.returncode == 143, done.stderr
+    assert done.stderr == "stopped by a signal and saved at step 54: continue with --resume\n"
     run_in_process(capsys, [*words, "--resume"])
     for name in ("metrics.json", "vocabulary.json", "item_counts.npy"):
         assert (tmp_path / "run" / name).read_bytes() == (folder / "run" / name).read_bytes()
@@ -188,8 +199,8 @@ def test_an_error_in_a_real_process():
     assert done.stderr == "error: nowhere.py: no such experiment file\n"
 
 
-def test_recommend(tmp_path, capsys):
-    folder = tiny.finished()
+def test_recommend(finished, tmp_path, capsys):
+    folder = finished
     log = tmp_path / "live.tsv"
     log.write_text(HEAD + "a\ti1\t1\nb\ti3\t2\nb\tnew\t3\nb\ti4\t4\nc\tnew\t5\n")
     (tmp_path / "ban.txt").write_text("i2\n\nunheard of\n i7 \n")
@@ -210,8 +221,8 @@ def test_recommend(tmp_path, capsys):
     assert parquet.read_table(tmp_path / "top.parquet").num_rows == 4
 
 
-def test_recommend_mistakes(tmp_path, capsys):
-    folder = tiny.finished()
+def test_recommend_mistakes(finished, tmp_path, capsys):
+    folder = finished
     words = ["recommend", folder / "run", "--data", folder / "test.tsv", "--out", tmp_path / "a.csv"]
     assert_matches("--k=99: choose 1 to 12", failure(capsys, [*words, "--k", 99]))
     assert_matches("--k=12, but only .* items are left", failure(capsys, [*words, "--k", 12, "--exclude-seen"]))
@@ -220,8 +231,8 @@ def test_recommend_mistakes(tmp_path, capsys):
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_eval(tmp_path, capsys):
-    folder = tiny.finished()
+def test_eval(finished, tmp_path, capsys):
+    folder = finished
     words = ["eval", folder / "run", "--data", folder / "test.tsv", "--out", tmp_path / "numbers.json"]
     shown = run_in_process(capsys, words)
     numbers = json.loads((tmp_path / "numbers.json").read_text())

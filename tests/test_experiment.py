@@ -42,7 +42,8 @@ def test_examples():
 
 @pytest.mark.parametrize(("text", "value"), [
     ("a.b=3", 3), ("a.b=1e-3", 1e-3), ("a.b=(64,32)", (64, 32)), ("a.b=true", True), ("a.b=False", False),
-    ("a.b=none", None), ("a.b=top1_max", "top1_max"), ("a.b=dir/file=1.tsv", "dir/file=1.tsv"), ("a.b='7'", "7"), ("a.b=", ""),
+    ("a.b=none", None), ("a.b=top1_max", "top1_max"), ("a.b=dir/file=1.tsv", "dir/file=1.tsv"),
+    ("a.b='7'", "7"), ("a.b=", ""),
 ])  # fmt: skip
 def test_values_of_the_command_line(text, value):
     assert parse_setting(text) == ("a.b", value)
@@ -107,7 +108,7 @@ def test_wrong_names_and_kinds_are_refused(experiment, text, words):
 
 def test_settings_of_a_config_file(experiment, tmp_path):
     file = tmp_path / "a.toml"
-    file.write_text('chunk_steps = 9\nmodel.features = [8, 4]\n[hparams]\nlearning_rate = 0.5\nloss.penalty = 1.5\n')
+    file.write_text("chunk_steps = 9\nmodel.features = [8, 4]\n[hparams]\nlearning_rate = 0.5\nloss.penalty = 1.5\n")
     settings = read_settings(file)
     assert settings["hparams.loss.penalty"] == 1.5
     for setting in settings.items():

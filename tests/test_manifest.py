@@ -40,7 +40,8 @@ def test_the_id_changes_with_everything_that_changes_a_result(made, change):
 def test_what_a_manifest_says(made):
     manifest = made(name="other")
     assert manifest["run"] == made()["run"]  # the name of the file is no part of the id
-    assert manifest["data"]["train"] == {"sequences": 1, "events": 2, "items": 2} and "validation" not in manifest["data"]
+    assert manifest["data"]["train"] == {"sequences": 1, "events": 2, "items": 2}
+    assert "validation" not in manifest["data"]
     assert {"jax", "numpy", "seqjax", "python"} <= manifest["versions"].keys()
     json.dumps(manifest)
 
@@ -53,7 +54,7 @@ def test_a_folder_belongs_to_one_run(made, tmp_path):
         open_folder(folder, manifest, resume=False)
     assert open_folder(folder, manifest, resume=True) == []
     other = made({"model.features": 9, "stop.epochs": 5}, seed=2)
-    with pytest.raises(SettingError, match=r"another run; .*seed was 0, is 2; settings.model.features was 6, is 9; .*epo"):
+    with pytest.raises(SettingError, match=r"another run: seed was 0, is 2; .*features was 6, is 9; .*epochs"):
         open_folder(folder, other, resume=True)
 
 
@@ -78,7 +79,7 @@ def test_a_folder_that_cannot_be_made(made, tmp_path):
 def test_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 6, 3_000_000))
     check_space(tmp_path, 3_000_000)
-    with pytest.raises(OSError, match=r"has 3 MB free; this run saves up to 4 MB: choose another --out"):
+    with pytest.raises(OSError, match=r"has 3 MB free, this run saves 4 MB: choose another --out"):
         check_space(tmp_path, 4_000_000)
 
 

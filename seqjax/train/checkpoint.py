@@ -22,12 +22,15 @@ class CheckpointError(RuntimeError):
 
 
 def save(folder: Path, step: int, tree: PyTree, note: dict[str, Any], keep: int = 2) -> Path:
-    """Writes `tree` and `note` as the checkpoint of `step`, then deletes all but the `keep` newest ones."""
+    """Writes `tree` and `note` as the checkpoint of `step`, then deletes all but the `keep` newest; raises OSError."""
     place = folder.resolve() / f"{step:010d}"
     if place.exists():
         shutil.rmtree(place)
     place.mkdir(parents=True)  # Orbax waits five minutes for a folder that it cannot make
-    orbax.save(place / "state", tree)
+    try:
+        orbax.save(place / "state", tree)
+    except ValueError as error:  # what Orbax makes of a full disk
+        raise OSError(f"{place} cannot be written: {str(error).splitlines()[0]}") from error
     files = {str(file.relative_to(place)): _digest(file) for file in sorted(place.rglob("*")) if file.is_file()}
     partial = place / "note.json.partial"
     partial.write_text(json.dumps({"step": step, "note": note, "leaves": _leaves(tree), "sha256": files}, indent=1))

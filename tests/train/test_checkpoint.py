@@ -41,7 +41,9 @@ def bits(tree):
 
 def damage(place):
     """Flips one bit of the file that holds the arrays."""
-    largest = max((file for file in (place / "state").rglob("*") if file.is_file()), key=lambda file: file.stat().st_size)
+    largest = max(
+        (file for file in (place / "state").rglob("*") if file.is_file()), key=lambda file: file.stat().st_size
+    )
     content = bytearray(largest.read_bytes())
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
@@ -98,6 +100,16 @@ def test_an_unfinished_save_does_not_count_and_is_removed_by_the_next(tmp_path, 
     assert sorted(os.listdir(tmp_path)) == ["0000000001", "0000000003"]
 
 
+def test_a_full_disk_is_an_os_error_in_one_line(tmp_path, monkeypatch):
+    def full(folder, tree):
+        raise ValueError("RESOURCE_EXHAUSTED: No space left on device\nand much more")
+
+    monkeypatch.setattr(checkpoint.orbax, "save", full)
+    with pytest.raises(OSError, match=r"0000000001 cannot be written: RESOURCE_EXHAUSTED: No space left on device$"):
+        save(tmp_path, 1, make_tree(), NOTE)
+    assert not finished(tmp_path)
+
+
 @pytest.mark.parametrize(("harm", "word"), [
     (damage, "has changed since it was written"),
     (lambda place: next((place / "state").rglob("_METADATA")).unlink(), "is missing"),
@@ -116,7 +128,7 @@ def test_nothing_intact(tmp_path):
     for step in (1, 2):
         save(tmp_path, step, make_tree(), NOTE)
         damage(tmp_path / f"{step:010d}")
-    with pytest.raises(CheckpointError, match=r"0000000002: .* has changed .*0000000001: .*holds no intact checkpoint$"):
+    with pytest.raises(CheckpointError, match=r"02: .* has changed .*01: .* has changed .*holds no intact checkpoint$"):
         restore(tmp_path, make_tree())
     shutil.rmtree(tmp_path / "0000000001")
     with pytest.raises(CheckpointError, match="nowhere holds no intact checkpoint"):

@@ -47,7 +47,8 @@ mesh = make_mesh(2, 2)
 sharded = shard_runs(states, mesh)
 quarters = {shard.data.shape for shard in sharded.params["item"]["rows"].addressable_shards}
 assert quarters == {(1, 12, 6)}, quarters
-assert {shard.data.shape for shard in sharded.opt_state[0].sum_of_squares["bias"]["rows"].addressable_shards} == {(1, 12)}
+accumulator = sharded.opt_state[0].sum_of_squares["bias"]["rows"]
+assert {shard.data.shape for shard in accumulator.addressable_shards} == {(1, 12)}
 assert {shard.data.shape for shard in sharded.key.addressable_shards} == {(1,)}
 after, metrics = train(sharded, shard_runs(rates, mesh))
 np.testing.assert_allclose(metrics["loss"], expected["loss"], rtol=1e-5)

@@ -1,0 +1,41 @@
+"""Every published experiment: importable anywhere, printable, and able to make two steps on a stand-in for its data."""
+
+import dataclasses
+import json
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from seqjax.data.files import read_files
+from seqjax.experiment import describe, override, read_experiment, resolve
+from seqjax.run import assemble
+
+FILES = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return partial(read_files, tiny.write_log(folder / "train.tsv", 1, 12), tiny.write_log(folder / "test.tsv", 2, 4))
+
+
+def test_there_are_experiments():
+    assert {"gru4rec", "gru4rec_diginetica", "gru4rec_complete_journey"} <= {file.stem for file in FILES}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_two_steps(file, stand_in, monkeypatch):
+    monkeypatch.delenv("SEQJAX_DATA", raising=False)
+    experiment = read_experiment(file)
+    described = json.loads(json.dumps(describe(experiment)))
+    assert describe(resolve(described)) == described
+    experiment = dataclasses.replace(experiment, data=stand_in)
+    experiment = override(override(experiment, "model.features", 8), "draw.count", 16)
+    parts = assemble(experiment, experiment.data(), seed=0)
+    rows = jax.tree.map(lambda leaf: leaf[:2], parts.plan(0))
+    state, metrics = parts.chunk(parts.state, rows, parts.corpus, parts.hparams)
+    assert int(state.step) == 2 and np.isfinite(metrics["loss"]).all() and (np.asarray(metrics["loss"]) > 0).all()
