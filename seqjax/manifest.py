@@ -14,28 +14,24 @@ from typing import Any
 import jax
 
 from seqjax.data.events import EventLog, Split
+from seqjax.data.store import checksum
 from seqjax.experiment import Experiment, SettingError, describe
 from seqjax.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def make_manifest(
-    experiment: Experiment, split: Split, name: str, seed: int, checksum: str, start: str
-) -> dict[str, Any]:
+def make_manifest(experiment: Experiment, split: Split, name: str, seed: int, start: str) -> dict[str, Any]:
     """Everything known before training. `run` hashes resolved settings, seed, data and the run it starts from."""
     settings = describe(experiment)
-    identity = json.dumps([settings, seed, checksum, start], sort_keys=True)
+    data = {part: _facts(log) for part in ("train", "validation", "test") if (log := getattr(split, part))}
+    identity = json.dumps([settings, seed, data, start], sort_keys=True)
     return {
         "experiment": name,
         "run": hashlib.sha256(identity.encode()).hexdigest()[:8],
         "seed": seed,
         "settings": settings,
-        "data": {
-            "checksum": checksum,
-            **{part: _facts(log) for part in ("train", "validation", "test") if (log := getattr(split, part))},
-            "notes": dict(split.notes),
-        },
+        "data": data | {"notes": dict(split.notes)},
         "sees_more": list(experiment.sees_more),
         "versions": {"seqjax": __version__, "python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}",
@@ -86,9 +82,9 @@ def write_json(file: Path, value: Any) -> None:
     partial.replace(file)
 
 
-def _facts(log: EventLog) -> dict[str, int]:
+def _facts(log: EventLog) -> dict[str, int | str]:
     words = {f"{name}s": len(entries) for name, entries in log.vocabulary.items()}
-    return {"sequences": log.sequences, "events": log.events, **words}
+    return {"sequences": log.sequences, "events": log.events, **words, "checksum": checksum(log)[:16]}
 
 
 def _git_revision() -> str | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from seqjax import plots
 from seqjax.tables import Estimate, written
@@ -107,3 +108,28 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
+
+
+def plain(value: Any) -> str:
+    """A fact as text.
+
+    >>> plain(12345), plain(52311.7), plain(5.61234), plain("file order"), plain([1, 5])
+    ('12,345', '52,312', '5.612', 'file order', '1, 5')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        whole = math.isfinite(value) and (value.is_integer() or abs(value) >= 1e4)
+        return f"{value:,.0f}" if whole else f"{value:.4g}"
+    if isinstance(value, Iterable):
+        return ", ".join(plain(one) for one in value)
+    return str(value)
+
+
+def exact(value: float | None) -> str:
+    """A number of metrics.json to five decimals, a count as it is."""
+    return plain(value) if value is None or float(value).is_integer() else f"{value:,.5f}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +16,7 @@ import numpy as np
 from jaxtyping import Int, PyTree, Shaped
 
 from seqjax.data.events import Split, take
-from seqjax.data.store import checksum
-from seqjax.experiment import Experiment, SettingError, call, describe, resolve
+from seqjax.experiment import Experiment, SettingError, call, describe, resolve, settings_of
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
 from seqjax.train import checkpoint
 from seqjax.train.fit import Log, fit
@@ -49,23 +49,25 @@ class Run(NamedTuple):
 def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
     """Builds model, state, plan and the compiled chunk. The seed fixes initial weights, order and every draw."""
     init_key, train_key = jax.random.split(jax.random.key(seed))
-    model = call(experiment.model, **_sizes(split.train.vocabulary))
-    params = jax.jit(model.init)(init_key)["params"]
-    corpus = jax.device_put(experiment.corpus(split.train))
-    try:
+    with _settings_at_fault("hparams: every value must be a number"):
         hparams = jax.tree.map(jnp.float32, experiment.hparams)
-    except (TypeError, ValueError) as error:
-        raise SettingError(f"hparams: every value must be a number: {error}") from None
+    with _settings_at_fault("the settings cannot be used"):
+        model = call(experiment.model, **_sizes(split.train.vocabulary))
+        params = jax.jit(model.init)(init_key)["params"]
+        corpus = jax.device_put(experiment.corpus(split.train))
 
     @lru_cache(maxsize=1)
     def plan(epoch: int) -> PyTree:
         return call(experiment.plan, split.train, seed=seed, epoch=epoch)
 
-    rows = plan(0)
+    with _settings_at_fault("the settings cannot be used"):
+        rows = plan(0)
     if not len(jax.tree.leaves(rows)[0]):
         raise SettingError("the plan has no steps: fewer sessions than plan.least need to run side by side")
     carry = per_lane(model.init_state(), jax.tree.leaves(rows)[0].shape[1])
     state = init_train_state(train_key, params, experiment.optimizer, hparams, carry, experiment.views)
+
+    _check_loss(experiment)
 
     def objective(*arguments: Any) -> Any:
         return experiment.objective(*arguments, model=model)
@@ -97,7 +99,7 @@ def train(
         before = load(start)
         split, counted = share_vocabulary(split, before.vocabulary)
     origin = before.manifest["run"] if before else ""
-    manifest = make_manifest(experiment, split, name, seed, checksum(split.train)[:16], origin)
+    manifest = make_manifest(experiment, split, name, seed, origin)
     folder = folder(manifest["run"])
     for message in open_folder(folder, manifest, resume):
         log({"kind": "warning", "message": message})
@@ -183,6 +185,23 @@ def dry_run(experiment: Experiment, seed: int) -> dict[str, Any]:
         "steps per epoch": steps,
         "epochs at most": experiment.stop.epochs,
     }
+
+
+@contextmanager
+def _settings_at_fault(what: str) -> Iterator[None]:
+    """What a factory finds wrong with its settings is the user's error, told in one line."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"{what}: {error}") from error
+
+
+def _check_loss(experiment: Experiment) -> None:
+    """Raises SettingError if hparams.loss names a keyword that the loss does not take."""
+    known = settings_of(settings_of(experiment.objective).get("loss")).keys() - {"scores", "target", "columns"}
+    if unknown := getattr(experiment.hparams, "loss", {}).keys() - known:
+        takes = ", ".join(sorted(known)) or "none"
+        raise SettingError(f"hparams.loss.{min(unknown)}: the loss has no such keyword; there are {takes}")
 
 
 def _doubts(experiment: Experiment, split: Split, parts: Parts) -> list[str]:

@@ -268,3 +268,15 @@ def test_version_and_wrong_words(capsys):
         with pytest.raises(SystemExit) as left:
             main(arguments)
         assert left.value.code == code
+
+
+@pytest.mark.parametrize(("setting", "told"), [
+    ("plan.lanes=0", "lanes=0: a plan needs at least one lane"),
+    ("corpus.alpha=2", "alpha=2: choose 0 .uniform. to 1"),
+    ("hparams.loss.penalty=1", "hparams.loss.penalty: the loss has no such keyword; there are epsilon"),
+])  # fmt: skip
+def test_settings_that_factories_refuse(finished, tmp_path, capsys, setting, told):
+    words = ["run", finished / "tiny.py", "--out", tmp_path / "run", "--set", setting]
+    words += [f"data.{part}={finished / part}.tsv" for part in ("train", "test")]
+    assert main([str(word) for word in words]) == 1
+    assert_matches(told, capsys.readouterr().err)

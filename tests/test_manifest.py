@@ -17,13 +17,13 @@ from seqjax.manifest import check_space, make_manifest, open_folder, write_json
 def made(tmp_path):
     """make_manifest of the tiny experiment, with settings changed."""
     experiment = tiny.experiment(tmp_path)
-    log = EventLog(np.array([0, 2]), {"item": np.array([1, 2])}, {"item": np.array(["a", "b"])})
 
-    def make(settings=(), seed=0, checksum="c", start="", name="tiny"):
-        changed = experiment
+    def make(settings=(), seed=0, items=(1, 2), judged=(1, 2), start="", name="tiny"):
+        changed, words = experiment, {"item": np.array(["a", "b"])}
+        train, test = (EventLog(np.array([0, 2]), {"item": np.array(ids)}, words) for ids in (items, judged))
         for setting in dict(settings).items():
             changed = override(changed, *setting)
-        return make_manifest(changed, Split(log, None, log), name, seed, checksum, start)
+        return make_manifest(changed, Split(train, None, test), name, seed, start)
 
     return make
 
@@ -31,7 +31,7 @@ def made(tmp_path):
 @pytest.mark.parametrize("change", [
     {"settings": {"model.features": 7}}, {"settings": {"objective.loss": "top1_max"}},
     {"settings": {"hparams.learning_rate": 0.2}}, {"settings": {"stop.epochs": 4}}, {"settings": {"data.train": "x"}},
-    {"seed": 1}, {"checksum": "d"}, {"start": "0f0f0f0f"},
+    {"seed": 1}, {"items": (2, 1)}, {"judged": (2, 1)}, {"start": "0f0f0f0f"},
 ])  # fmt: skip
 def test_the_id_changes_with_everything_that_changes_a_result(made, change):
     assert made()["run"] == made()["run"] != made(**change)["run"]
@@ -40,7 +40,8 @@ def test_the_id_changes_with_everything_that_changes_a_result(made, change):
 def test_what_a_manifest_says(made):
     manifest = made(name="other")
     assert manifest["run"] == made()["run"]  # the name of the file is no part of the id
-    assert manifest["data"]["train"] == {"sequences": 1, "events": 2, "items": 2}
+    assert manifest["data"]["train"] == manifest["data"]["test"]
+    assert manifest["data"]["train"].items() >= {"sequences": 1, "events": 2, "items": 2}.items()
     assert "validation" not in manifest["data"]
     assert {"jax", "numpy", "seqjax", "python"} <= manifest["versions"].keys()
     json.dumps(manifest)

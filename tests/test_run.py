@@ -47,7 +47,7 @@ def test_a_manifest_records_what_was_trained(folder):
     manifest = load(folder).manifest
     assert manifest["timing"]["epochs"] == 3 and 1 <= manifest["timing"]["best_epoch"] <= 3
     assert manifest["parameters"] == 13 * 6 + 13 + 6 * 18 * 2 + 18
-    assert manifest["data"]["train"] == {"sequences": 36, "events": 144, "items": 12}
+    assert manifest["data"]["train"].items() >= {"sequences": 36, "events": 144, "items": 12}.items()
 
 
 @pytest.mark.parametrize("model", [

@@ -95,10 +95,10 @@ def fit(
 ) -> tuple[PyTree, Progress]:
     """Trains until `stop`; returns the parameters of the best validated epoch (else the last) and the progress.
 
-    plan: the rows (a tree of arrays with a leading step axis) of an epoch. `folder` receives `metrics.jsonl` and
-    `checkpoints/`; saves fall on multiples of `chunk_steps` from the epoch's start, so that a resumed run executes the
-    same programs on the same rows. Raises NotFinite (the last good state is saved in `checkpoints/last_good`) and
-    Interrupted (SIGTERM or SIGINT, after saving at the next chunk boundary).
+    plan: the rows of an epoch, a tree of arrays with a leading step axis; a row of zeros is silent. `folder` receives
+    `metrics.jsonl` and `checkpoints/`; saves fall on multiples of `chunk_steps` from the epoch's start, so that a
+    resumed run executes the same program on the same rows. Raises NotFinite (the last good state is saved in
+    `checkpoints/last_good`) and Interrupted (SIGTERM or SIGINT, after saving at the next chunk boundary).
     """
     loop, progress = Loop(chunk, corpus, hparams, folder, stop, validate, log), Progress()
     if resume:
@@ -125,8 +125,8 @@ def _epoch(
     """Runs what is left of one epoch, chunk by chunk, saving now and then and at its end."""
     total, saved = jax.tree.leaves(rows)[0].shape[0], time.monotonic()
     for begin in range(progress.row, total, chunk_steps):
-        part = jax.tree.map(lambda leaf, begin=begin: leaf[begin : begin + chunk_steps], rows)
-        state = _advance(loop, state, part, progress, total)
+        steps = min(chunk_steps, total - begin)
+        state = _advance(loop, state, _part(rows, begin, steps, chunk_steps), progress, steps, total)
         if progress.row == total:
             _finish_epoch(loop, state, progress)
         elif not interrupted.is_set() and time.monotonic() - saved < save_seconds:
@@ -138,7 +138,16 @@ def _epoch(
     return state
 
 
-def _advance(loop: Loop, state: TrainState, part: PyTree, progress: Progress, total: int) -> TrainState:
+def _part(rows: PyTree, begin: int, steps: int, length: int) -> PyTree:
+    """`steps` rows of a plan, filled up to `length` with zeros, which are silent: one program serves every chunk."""
+
+    def take(leaf: np.ndarray) -> np.ndarray:
+        return np.pad(leaf[begin : begin + steps], ((0, length - steps), *[(0, 0)] * (leaf.ndim - 1)))
+
+    return jax.tree.map(take, rows)
+
+
+def _advance(loop: Loop, state: TrainState, part: PyTree, progress: Progress, steps: int, total: int) -> TrainState:
     """Runs one chunk and adds its sums to the progress."""
     begin = time.monotonic()
     state, metrics = loop.chunk(state, part, loop.corpus, loop.hparams)
@@ -150,7 +159,7 @@ def _advance(loop: Loop, state: TrainState, part: PyTree, progress: Progress, to
             f"{_settings(loop.hparams)}; the state before it is in checkpoints/last_good: lower the learning rate"
         )
     progress.seconds += time.monotonic() - begin
-    progress.row += jax.tree.leaves(part)[0].shape[0]
+    progress.row += steps
     progress.loss, progress.events = progress.loss + loss, progress.events + events
     line = {"kind": "train", "step": int(state.step), "epoch": progress.epoch, "loss": loss / max(events, 1.0)}
     loop.record(line | {"events": events, "of_epoch": progress.row / total, "seconds": progress.seconds})
@@ -227,11 +236,18 @@ def _settings(hparams: PyTree) -> str:
 @contextmanager
 def _interruptions() -> Iterator[threading.Event]:
     """Turns SIGTERM and SIGINT into a flag while the block runs (main thread only: others get no signals)."""
-    flag = threading.Event()
+    flag, old = threading.Event(), {}
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
-    old = {number: signal.signal(number, lambda *_: flag.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def ask(number: int, frame: Any) -> None:
+        flag.set()
+        if number == signal.SIGINT:
+            signal.signal(number, old[number])  # a second Ctrl-C does not wait
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        old[number] = signal.signal(number, ask)
     try:
         yield flag
     finally:

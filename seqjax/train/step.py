@@ -42,6 +42,7 @@ def make_step(objective: Objective, optimizer: Optimizer, views: Views, draw: Dr
     """Builds the pure step (state, batch, hparams) -> (state, metrics).
 
     views: names the modules whose `rows` each table of ids indexes. draw: adds random ids (negatives) to a batch.
+    A silent batch (no live lane: `metrics["events"]` is 0) changes nothing, so that every chunk can have one length.
     The state stops changing at the first loss or gradient that is not finite, with `healthy` False.
     """
 
@@ -53,11 +54,13 @@ def make_step(objective: Objective, optimizer: Optimizer, views: Views, draw: Dr
         grad = jax.value_and_grad(objective, has_aux=True)
         (loss, (carry, metrics)), grads = grad(rows, state.carry, batch.replace(ids=view.ids), hparams, key)
         updates, new_opt_rows = optimizer(hparams).update(grads, opt_rows, rows)
-        healthy = state.healthy & all_finite((loss, grads))
+        silent = metrics["events"] == 0
+        healthy = state.healthy & (silent | all_finite((loss, grads)))
+        moves = healthy & ~silent
         new = (optax.apply_updates(rows, updates), new_opt_rows, carry)
-        rows, opt_rows, carry = jax.tree.map(partial(jnp.where, healthy), new, (rows, opt_rows, state.carry))
+        rows, opt_rows, carry = jax.tree.map(partial(jnp.where, moves), new, (rows, opt_rows, state.carry))
         state = state.replace(
-            step=state.step + healthy,
+            step=state.step + moves,
             params=view.paste(state.params, rows),
             opt_state=view.paste(state.opt_state, opt_rows),
             carry=carry,

@@ -93,8 +93,8 @@ def test_journal_of_a_run(whole):
     assert (progress.epoch, progress.row) == (EPOCHS, 0)
 
 
-def test_one_program_for_whole_chunks_and_one_for_the_tail(parts, whole):
-    assert parts.chunk._cache_size() == 2
+def test_one_program_serves_every_chunk(parts, whole):
+    assert parts.chunk._cache_size() == 1
 
 
 MOMENTS = [  # what dies, at which call, and how often the run saves
