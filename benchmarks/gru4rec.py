@@ -6,17 +6,21 @@
     python benchmarks/gru4rec.py runs                               1, 4, 16, 64 vmapped runs against one
     SEQJAX_DATA=... python benchmarks/gru4rec.py alone              seqjax only: events and mini-batches a second
 
-Times are process CPU time on a CPU (one thread each), wall time on an accelerator. Needs the extra `bench` for the
-first two. Diginetica's sessions are read from SEQJAX_DATA.
+Times are process CPU time on one core; those of `runs` and `alone` are wall time, for accelerators: add `--core all`.
+The first two need the extra `bench`. Diginetica's sessions are read from SEQJAX_DATA.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 
-ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()
+# Threads take the cores of the process that makes them, so it is held to one before jax is imported (XLA's flags for a
+# single thread do not hold any more). `--core all` leaves it free, as on an accelerator.
+CORE = sys.argv[sys.argv.index("--core") + 1] if "--core" in sys.argv else "0"
+if CORE != "all":
+    os.sched_setaffinity(0, {int(CORE)})
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import jax  # noqa: E402
@@ -129,10 +133,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--core", type=int, default=0, help="the core to run on")
+    parser.add_argument("--core", default="0", help="the core to run on, or all")
     options = parser.parse_args()
-    if jax.default_backend() == "cpu":
-        os.sched_setaffinity(0, {options.core})
     globals()[options.what](options)
 
 

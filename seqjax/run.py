@@ -48,6 +48,7 @@ class Run(NamedTuple):
 
 def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
     """Builds model, state, plan and the compiled chunk. The seed fixes initial weights, order and every draw."""
+    _check_loss(experiment)
     init_key, train_key = jax.random.split(jax.random.key(seed))
     with _settings_at_fault("hparams: every value must be a number"):
         hparams = jax.tree.map(jnp.float32, experiment.hparams)
@@ -66,8 +67,6 @@ def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
         raise SettingError("the plan has no steps: fewer sessions than plan.least need to run side by side")
     carry = per_lane(model.init_state(), jax.tree.leaves(rows)[0].shape[1])
     state = init_train_state(train_key, params, experiment.optimizer, hparams, carry, experiment.views)
-
-    _check_loss(experiment)
 
     def objective(*arguments: Any) -> Any:
         return experiment.objective(*arguments, model=model)
@@ -112,9 +111,7 @@ def train(
         manifest["start"] = {"run": origin, **counted}
     manifest |= {"model": describe(parts.model), "parameters": _count(parts.state.params), "command": command}
     check_space(folder, 4 * _bytes(parts.state))
-    write_json(folder / "manifest.json", manifest)  # first: a folder without it belongs to nobody
-    write_json(folder / "vocabulary.json", {k: words.tolist() for k, words in split.train.vocabulary.items()})
-    np.save(folder / "item_counts.npy", split.train.counts("item"))
+    _write_facts(folder, manifest, split)
     log({"kind": "begin", "folder": folder, "manifest": manifest})
 
     def validate(params: PyTree) -> dict[str, float]:
@@ -126,14 +123,26 @@ def train(
         log=log, chunk_steps=experiment.chunk_steps, resume=resume,
     )  # fmt: skip
     log({"kind": "evaluate"})
-    baselines = {(b.func if hasattr(b, "func") else b).__name__: b(split.train) for b in experiment.baselines}
-    counts = split.train.counts("item")
-    numbers, ranks = experiment.evaluate(parts.model, params, split.test, counts=counts, baselines=baselines)
     timing = {"train_seconds": progress.seconds, "epochs": progress.epoch, "best_epoch": progress.best_epoch}
     write_json(folder / "manifest.json", manifest | {"timing": timing})
+    _judge(experiment, parts.model, params, split, folder)
+    return folder
+
+
+def _write_facts(folder: Path, manifest: dict[str, Any], split: Split) -> None:
+    """What a run is known by before it trains; the manifest first: a folder without it belongs to nobody."""
+    write_json(folder / "manifest.json", manifest)
+    write_json(folder / "vocabulary.json", {name: words.tolist() for name, words in split.train.vocabulary.items()})
+    np.save(folder / "item_counts.npy", split.train.counts("item"))
+
+
+def _judge(experiment: Experiment, model: nn.Module, params: PyTree, split: Split, folder: Path) -> None:
+    """Evaluates on the test log beside the baselines; `metrics.json` is written last and marks a finished run."""
+    baselines = {(b.func if hasattr(b, "func") else b).__name__: b(split.train) for b in experiment.baselines}
+    counts = split.train.counts("item")
+    numbers, ranks = experiment.evaluate(model, params, split.test, counts=counts, baselines=baselines)
     np.savez(folder / "ranks.npz", **ranks._asdict())
     write_json(folder / "metrics.json", numbers)
-    return folder
 
 
 def load(folder: str | Path) -> Run:

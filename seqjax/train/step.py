@@ -53,17 +53,15 @@ def make_step(objective: Objective, optimizer: Optimizer, views: Views, draw: Dr
         rows, opt_rows = view.rows(state.params), view.rows(state.opt_state)
         grad = jax.value_and_grad(objective, has_aux=True)
         (loss, (carry, metrics)), grads = grad(rows, state.carry, batch.replace(ids=view.ids), hparams, key)
-        updates, new_opt_rows = optimizer(hparams).update(grads, opt_rows, rows)
+        updates, opt_rows = optimizer(hparams).update(grads, opt_rows, rows)
         silent = metrics["events"] == 0
         healthy = state.healthy & (silent | all_finite((loss, grads)))
         moves = healthy & ~silent
-        new = (optax.apply_updates(rows, updates), new_opt_rows, carry)
-        rows, opt_rows, carry = jax.tree.map(partial(jnp.where, moves), new, (rows, opt_rows, state.carry))
         state = state.replace(
             step=state.step + moves,
-            params=view.paste(state.params, rows),
-            opt_state=view.paste(state.opt_state, opt_rows),
-            carry=carry,
+            params=view.paste(state.params, optax.apply_updates(rows, updates), moves),
+            opt_state=view.paste(state.opt_state, opt_rows, moves),
+            carry=jax.tree.map(partial(jnp.where, moves), carry, state.carry),
             slot=view.slot,
             healthy=healthy,
         )

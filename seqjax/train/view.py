@@ -34,13 +34,13 @@ class Touched(NamedTuple):
         """The rows of `table` that stand in for it."""
         return table if self.occurs is None else table.at[self.occurs].get(mode="promise_in_bounds")
 
-    def paste(self, table: Array, rows: Array) -> Array:
-        """`table` with its touched rows replaced; every other row stays as it is."""
+    def paste(self, table: Array, rows: Array, moves: Bool[Array, ""]) -> Array:
+        """`table` with its touched rows replaced if it `moves`; every other row stays as it is."""
+        owner = self.owner & moves
         if self.occurs is None:
-            return jnp.where(jnp.expand_dims(self.owner, tuple(range(1, rows.ndim))), rows, table)
+            return jnp.where(jnp.expand_dims(owner, tuple(range(1, rows.ndim))), rows, table)
         nowhere = self.size + jnp.arange(len(self.occurs))  # out of bounds and distinct: dropped, index stays unique
-        at = jnp.where(self.owner, self.occurs, nowhere)
-        return table.at[at].set(rows, mode="drop", unique_indices=True)
+        return table.at[jnp.where(owner, self.occurs, nowhere)].set(rows, mode="drop", unique_indices=True)
 
 
 class View(NamedTuple):
@@ -52,19 +52,24 @@ class View(NamedTuple):
 
     def rows(self, tree: PyTree) -> PyTree:
         """The tree with every viewed table replaced by its view."""
-        return jax.tree.map_with_path(lambda path, leaf: self._at(path, leaf, lambda t: t.cut(leaf)), tree)
 
-    def paste(self, tree: PyTree, rows: PyTree) -> PyTree:
-        """The tree with the rows of every view written back; leaves that have no view are taken from `rows`."""
+        def read(path: tuple, leaf: Array) -> Array:
+            touched = self.touched.get(table_of(path))
+            return leaf if touched is None else touched.cut(leaf)
+
+        return jax.tree.map_with_path(read, tree)
+
+    def paste(self, tree: PyTree, rows: PyTree, moves: Bool[Array, ""]) -> PyTree:
+        """The tree with views and other leaves replaced by those of `rows` if it `moves`, else as it is.
+
+        Rows that stay are not selected but left out of the write, so that gathering them fuses with their update.
+        """
 
         def write(path: tuple, leaf: Array, new: Array) -> Array:
-            return self._at(path, new, lambda t: t.paste(leaf, new))
+            touched = self.touched.get(table_of(path))
+            return jnp.where(moves, new, leaf) if touched is None else touched.paste(leaf, new, moves)
 
         return jax.tree.map_with_path(write, tree, rows)
-
-    def _at(self, path, otherwise, do):
-        module = table_of(path)
-        return do(self.touched[module]) if module in self.touched else otherwise
 
 
 def cut(ids: Mapping[str, PyTree], views: Views, slot: Slots, sizes: Mapping[str, int]) -> View:
