@@ -43,7 +43,7 @@ def cross_entropy(
     scores: Float[Array, "column"],
     target: Int[Array, ""],
     columns: Columns,
-    epsilon: float = 0.0,
+    epsilon: Scalar | float = 0.0,
 ) -> Scalar:
     """-log softmax of the target's own column.
 
@@ -54,7 +54,7 @@ def cross_entropy(
     1.3863
     """
     log_q = scores[target] + columns.own[target] - _log_partition(scores, columns)
-    return -log_q if epsilon == 0.0 else -jnp.log(jnp.exp(log_q) + epsilon)
+    return -jnp.logaddexp(log_q, jnp.log(epsilon))
 
 
 def smoothed_cross_entropy(

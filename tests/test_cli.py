@@ -87,7 +87,7 @@ MISTAKES = {  # further words of the command, and what is said
     "other column": (["data.item=sku"], r"no column 'sku'; its columns are \['SessionId', 'ItemId', 'Time'\]"),
     "unknown setting": (["model.width=3"], r"model.width: no setting 'width'; there are activation"),
     "wrong kind": (["stop.epochs=many"], r"stop.epochs='many': expected a whole number"),
-    "text in a sweep": (["hparams.loss.penalty=big"], r"every value must be a number: .*'big'"),
+    "text in a sweep": (["hparams.loss.epsilon=big"], r"every value must be a number: .*'big'"),
     "unknown metric": (["stop.metric=auc"], r"stop.metric='auc': validation has recall@1, .*mrr@20"),
     "missing config": (["a=1", "--config", "nowhere.toml"], r"nowhere.toml: no such file"),
     "missing start": (["plan.lanes=4", "--from", "nowhere"], r"nowhere is not a run: it has no manifest.json"),
