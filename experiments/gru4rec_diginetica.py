@@ -1,4 +1,5 @@
 """GRU4Rec with BPR-max on Diginetica, at the setting whose losses and accuracy the authors' code was measured at.
+
     SEQJAX_DATA=... seqjax run experiments/gru4rec_diginetica.py
 
 Expected over 3 seeds: epoch losses .4033 .3250 .3069 (the authors' code: .4027 .3249 .3069), recall@20 = .515 +/- .003

@@ -1,4 +1,5 @@
 """GRU4Rec on MovieLens-1M: which film a user rates next, leave-one-out, ranked against all 3,706 films.
+
     SEQJAX_DATA=... seqjax run experiments/gru4rec_ml1m.py
 
 Films a user has rated already are excluded. Expected: recall@10 = .281 +/- .004 over 3 seeds (published for a like
