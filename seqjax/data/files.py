@@ -28,8 +28,8 @@ def read_files(
 
     train: a log, or a prepared folder that holds `train/` and `test/`. test: a log; without one, the last `test_days`
     of `train` are split off (a log without times: its last tenth). validation: a log, or the last `validation_share`
-    of the training sequences where there is no other. The columns and the unit of time are those of `read`. Raises
-    DataError for everything that cannot be used.
+    of the training sequences where there is no other (none if that is less than half a sequence). The columns and the
+    unit of time are those of `read`. Raises DataError for everything that cannot be used.
     """
     columns = {"session": session, "item": item, "time": time, "user": user, "time_unit": time_unit}
     if not str(train):
@@ -43,7 +43,7 @@ def read_files(
         whole = _read_apart(train, test, test_days, columns)
     if str(validation):
         return whole._replace(validation=read_log(validation, whole.train.vocabulary["item"], **columns)[0])
-    if validation_share and whole.validation is None:
+    if round(validation_share * whole.train.sequences) and whole.validation is None:
         kept, chosen = splits.tail(whole.train, validation_share)
         return whole._replace(train=kept, validation=chosen)
     return whole

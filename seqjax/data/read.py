@@ -101,21 +101,24 @@ def file_line(path: Path, record: int) -> int:
         return next(islice(filled, record - 1, None), record)
 
 
+def naming(role: str) -> str:
+    """How to name the column of a role, in Python, on the command line and in a run."""
+    return f"give {role}=NAME (--{role} NAME; in a run, --set data.{role}=NAME)"
+
+
 def choose(path: Path, names: Sequence[str], wanted: Mapping[str, str | None]) -> dict[str, str | None]:
     """Maps session, item, time and user to column names: the given one, or the usual one where "auto"."""
     plain = {name.lower().replace("_", "").replace("-", ""): name for name in reversed(names)}
     chosen = {}
     for role, name in wanted.items():
         if name not in (None, "auto") and name not in names:
-            raise DataError(
-                f"{path}: no column {name!r}; its columns are {list(names)}: give {role}=NAME (--{role} NAME)"
-            )
+            raise DataError(f"{path}: no column {name!r}; its columns are {list(names)}: {naming(role)}")
         usual = next((plain[word] for word in USUAL[role] if word in plain), None)
         chosen[role] = usual if name == "auto" else name
     for role, missing in REQUIRED.items():
         given = chosen[role] or (chosen["user"] if role == "session" else None)
         if given is None and (role, wanted[role]) != ("time", None):
-            hint = f"give {role}=NAME (--{role} NAME)" + (", or time=None for file order" if role == "time" else "")
+            hint = naming(role) + (", or time=None for file order" if role == "time" else "")
             raise DataError(f"{path}: {missing}; its columns are {list(names)}: {hint}")
     return chosen
 

@@ -170,7 +170,7 @@ BAD = [  # file name, content, options, what the error must say
         "no column of sessions or users; its columns are ['visit', 'item', 'time']",
     ),
     ("a.csv", "session,thing,time\n1,a,1\n", {}, "no column of items; its columns are"),
-    ("a.csv", "session,item,day\n1,a,1\n", {}, "give time=NAME (--time NAME), or time=None for file order"),
+    ("a.csv", "session,item,day\n1,a,1\n", {}, "--set data.time=NAME), or time=None for file order"),
     ("a.csv", HEAD, {"session": None}, "no column of sessions or users; its columns are"),
     ("a.txt", "1 2\n", {"item": "sku"}, "a.txt: has one session per line and no column 'sku'"),
     ("a.csv", HEAD, {"item": "sku"}, "no column 'sku'; its columns are ['session', 'item', 'time']: give item=NAME"),
