@@ -52,7 +52,7 @@ def _line(record: Record) -> str:
             validation = f", validation {', '.join(scores)}" if scores else ""
             return f"epoch {record['epoch']}: loss {record['loss']:.4f}{validation} after {record['seconds']:.0f} s"
         case "resume":
-            return f"resumed at step {record['step']}, epoch {record['epoch'] + 1}"
+            return f"resumed at step {record['step']}, {record['epoch']} epochs done"
         case "warning":
             return f"warning: {record['message']}"
     return ""

@@ -45,4 +45,4 @@ def test_a_run_that_goes_on(capsys):
         {"kind": "resume", "step": 7, "epoch": 1, "row": 0},
     )
     assert lines[0] == "run a[b]" and '{"run": "0f0f", "new_items": 2}' in lines[3]
-    assert lines[4:] == ["warning: [red]odd[/red] names", "resumed at step 7, epoch 2"]
+    assert lines[4:] == ["warning: [red]odd[/red] names", "resumed at step 7, 1 epochs done"]
