@@ -72,8 +72,7 @@ def popularity_negatives(
     items = batch.ids["item"]
     table = batch.popularity
     bits = jax.random.bits(key, (2, count))
-    entry = ((bits[0] >> 8).astype(jnp.float32) * (2.0**-24) * len(table.alias)).astype(jnp.int32)
-    entry = jnp.minimum(entry, len(table.alias) - 1)
+    entry = (bits[0] % len(table.alias)).astype(jnp.int32)  # a float32 in [0, 1) is too coarse for a million items
     keep = (bits[1] >> 8).astype(jnp.float32) * (2.0**-24) < table.accept[entry]
     entry = jnp.where(keep, entry, table.alias[entry])
     log_count = table.log_count

@@ -97,8 +97,7 @@ def train(
     if start:
         before = load(start)
         split, counted = share_vocabulary(split, before.vocabulary)
-    origin = before.manifest["run"] if before else ""
-    manifest = make_manifest(experiment, split, name, seed, origin)
+    manifest = make_manifest(experiment, split, name, seed, before.manifest["run"] if before else "")
     folder = folder(manifest["run"])
     for message in open_folder(folder, manifest, resume):
         log({"kind": "warning", "message": message})
@@ -106,9 +105,9 @@ def train(
     for message in _doubts(experiment, split, parts):
         log({"kind": "warning", "message": message})
     if before:
-        state = graft(parts.state, experiment, _saved(before.folder), _sizes(before.vocabulary))
-        parts = parts._replace(state=state)
-        manifest["start"] = {"run": origin, **counted}
+        old = _saved(before.folder), _sizes(before.vocabulary)
+        parts = parts._replace(state=graft(parts.state, experiment, *old))
+        manifest["start"] = {"run": before.manifest["run"], **counted}
     manifest |= {"model": describe(parts.model), "parameters": _count(parts.state.params), "command": command}
     check_space(folder, 4 * _bytes(parts.state))
     _write_facts(folder, manifest, split)

@@ -345,3 +345,16 @@ def test_one_program_serves_all_chunks_and_settings():
         assert metrics["loss"].shape == (5,)
     assert chunk._cache_size() == 1
     assert state.step == 15 and state.healthy
+
+
+def test_negatives_are_uniform_over_a_large_catalogue():
+    """Scaling a float32 in [0, 1) would favour the items that hold 17 of its 2^24 steps over those that hold 16."""
+    items, count = 1_000_003, 2_000_000
+    popularity = Popularity(jnp.ones(items), jnp.arange(items), jnp.zeros(items), jnp.float32(0.0))
+    ids = {"item": {"input": jnp.ones(1, jnp.int32), "target": jnp.ones(1, jnp.int32)}}
+    batch = SessionBatch(ids, jnp.array([True]), jnp.array([True]), popularity=popularity)
+    drawn = popularity_negatives(jax.random.key(0), batch, HPARAMS, count=count).ids["item"]["sample"]
+    assert (drawn.min() >= 1) & (drawn.max() <= items)
+    favoured = np.bincount(np.arange(2**24) * items >> 24, minlength=items) == 17
+    share = favoured.mean()
+    assert abs(favoured[np.asarray(drawn) - 1].mean() - share) < 4.0 * np.sqrt(share * (1.0 - share) / count)
