@@ -2,7 +2,7 @@
 
     SEQJAX_DATA=... seqjax run experiments/gru4rec_diginetica.py
 
-Expected over 3 seeds: epoch losses .4033 .3250 .3069 (the authors' code: .4027 .3249 .3069), recall@20 = .515 +/- .003
+Expected over 3 seeds: epoch losses .4031 .3248 .3069 (the authors' code: .4027 .3249 .3069), recall@20 = .514 +/- .000
 (.513), MRR@20 = .166 +/- .001 (.166); three to four minutes on one CPU core.
 """
 
