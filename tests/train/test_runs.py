@@ -51,7 +51,7 @@ def test_vmapped_members_equal_solo_runs(runs):
         np.testing.assert_allclose(metrics["loss"][:, index], expected["loss"], rtol=1e-5)
         np.testing.assert_array_equal(metrics["events"][:, index], expected["events"])
         for own, whole in zip(*map(jax.tree.leaves, (member(together.params, index), state.params)), strict=True):
-            np.testing.assert_allclose(own, whole, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(own, whole, rtol=1e-4, atol=1e-5)  # float32 sums in another order
     losses = np.asarray(metrics["loss"])
     assert len(np.unique(losses[0])) == len(SETTINGS)  # seeds and settings do differ
 
