@@ -17,7 +17,13 @@ from seqjax.evaluate.next_item import next_item
 from seqjax.experiment import Experiment
 from seqjax.models.gru4rec import GRU4Rec
 from seqjax.nn.activation import elu, linear
-from seqjax.objectives import SessionHparams, popularity_negatives, session_batch, session_corpus, session_objective
+from seqjax.objectives.session import (
+    SessionHparams,
+    popularity_negatives,
+    session_batch,
+    session_corpus,
+    session_objective,
+)
 from seqjax.run import assemble
 from seqjax.train.runs import over_runs, stack
 from seqjax.train.step import make_step

@@ -17,7 +17,13 @@ from seqjax.data.plan import session_plan
 from seqjax.evaluate.next_item import next_item
 from seqjax.experiment import Experiment
 from seqjax.models.gru4rec import GRU4Rec
-from seqjax.objectives import SessionHparams, popularity_negatives, session_batch, session_corpus, session_objective
+from seqjax.objectives.session import (
+    SessionHparams,
+    popularity_negatives,
+    session_batch,
+    session_corpus,
+    session_objective,
+)
 from seqjax.train.fit import Stop
 
 experiment = Experiment(

@@ -18,7 +18,7 @@ from seqjax.data.sources import complete_journey
 from seqjax.evaluate.next_item import next_item
 from seqjax.experiment import Experiment
 from seqjax.models.gru4rec import GRU4Rec
-from seqjax.objectives import (
+from seqjax.objectives.session import (
     SessionHparams,
     popularity_negatives,
     session_batch,

@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
     compare = commands.add_parser("compare", help="compare runs: paired over sessions, or over seeds")
     compare.add_argument("runs", type=Path, nargs="+", metavar="RUN")
-    compare.add_argument("--cutoff", type=int, default=20)
+    compare.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="default: those the run shows first")
 
     recommend = commands.add_parser("recommend", help="write the best next items for every session of a log")
     recommend.add_argument("run", type=Path, metavar="RUN")

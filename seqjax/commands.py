@@ -14,19 +14,29 @@ from rich.table import Table
 from rich.text import Text
 
 from seqjax.baselines.popularity import popularity_of_counts
-from seqjax.compare import compare_runs
 from seqjax.data import prepare as preparation
 from seqjax.data import sources
 from seqjax.data.events import DataError, EventLog
 from seqjax.data.read import read_log
 from seqjax.data.vocabulary import lookup
 from seqjax.data.write import check_ending, write_rows
-from seqjax.experiment import Experiment, SettingError, override, parse_setting, read_experiment, read_settings, resolve
+from seqjax.experiment import (
+    Experiment,
+    SettingError,
+    call,
+    override,
+    parse_setting,
+    read_experiment,
+    read_settings,
+    resolve,
+    settings_of,
+)
 from seqjax.progress import show
 from seqjax.recommender import recommend_many
-from seqjax.report import title_of, write_page
+from seqjax.report.compare import compare_runs
+from seqjax.report.page import title_of, write_page
+from seqjax.report.tables import NEXT_ITEM, comparison_table
 from seqjax.run import dry_run, load, train
-from seqjax.tables import comparison_table
 from seqjax.train.checkpoint import CheckpointError
 from seqjax.train.fit import NotFinite
 
@@ -52,8 +62,8 @@ def run(options: argparse.Namespace) -> None:
             log=log,
         )
     numbers, manifest = (json.loads((folder / f"{part}.json").read_text()) for part in ("metrics", "manifest"))
-    Console().print(comparison_table(numbers, title_of(manifest), manifest["sees_more"]))
-    Console(soft_wrap=True).print(f"page of plots: {write_page(folder)}", highlight=False)
+    Console().print(comparison_table(numbers, title_of(manifest), manifest["sees_more"], experiment.headline))
+    Console(soft_wrap=True).print(f"page of plots: {write_page(folder, experiment.sections)}", highlight=False)
 
 
 def configured(options: argparse.Namespace) -> Experiment:
@@ -66,21 +76,27 @@ def configured(options: argparse.Namespace) -> Experiment:
 
 
 def eval(options: argparse.Namespace) -> None:
-    """Evaluates a run on another log, beside popularity as counted in its training log."""
+    """Evaluates a run on another log, beside popularity as counted in its training log where items are ranked."""
     run = load(options.run)
-    log, notes = read_log(options.data, run.vocabulary["item"], **columns(options))
-    print_facts(str(options.data), {"targets": log.events - log.sequences, **notes})
-    evaluate = resolve(run.manifest["settings"]["evaluate"])
-    baselines = {"popularity": popularity_of_counts(run.counts)}
-    numbers, _ = evaluate(run.model, run.params, log, counts=run.counts, baselines=baselines)
-    Console().print(comparison_table(numbers, title_of(run.manifest)))
+    log, notes = read_log(options.data, run.vocabulary["item"], least=1, **columns(options))
+    settings = run.manifest["settings"]
+    evaluate = resolve(settings["evaluate"])
+    ranked = "counts" in settings_of(evaluate)
+    baselines = {"popularity": popularity_of_counts(run.counts)} if ranked else {}
+    try:
+        numbers = call(evaluate, run.model, run.params, log, counts=run.counts, baselines=baselines).numbers
+    except ValueError as error:
+        raise SettingError(f"{options.data}: {error}") from None
+    judged = {name: int(numbers[name]) for name in ("sequences", "targets", "symbols") if name in numbers}
+    print_facts(str(options.data), {"sequences_of_one": int((log.lengths == 1).sum()), **notes, **judged})
+    Console().print(comparison_table(numbers, title_of(run.manifest), headline=settings.get("headline", NEXT_ITEM)))
     if options.out:
         options.out.write_text(json.dumps(numbers, indent=1) + "\n")
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Compares runs: two by a paired test over sessions, several seeds of one setting by their spread."""
-    Console().print(compare_runs(options.runs, options.cutoff))
+    """Compares runs: two by a paired test over cases, several seeds of one setting by their spread."""
+    Console().print(compare_runs(options.runs, options.metrics))
 
 
 def recommend(options: argparse.Namespace) -> None:

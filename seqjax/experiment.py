@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FunctionType, NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from seqjax.report.next_item import next_item_sections
+from seqjax.report.tables import NEXT_ITEM
 from seqjax.train.fit import Stop
 from seqjax.train.step import no_draw
 from seqjax.train.view import Views
@@ -26,8 +28,9 @@ class Experiment:
     data: (seed=) -> Split. corpus: EventLog -> what the device holds. plan: (EventLog, seed=, epoch=) -> rows of steps.
     gather: (corpus, row) -> batch. draw: (key, batch, hparams) -> batch with negatives. model: (items=, ...) -> module,
     called with the sizes of the vocabularies. objective: see `types.Objective`, with a `model` keyword. optimizer:
-    hparams -> optax transform. evaluate: (model, params, log, counts=, baselines=) -> flat name -> number, and ranks.
-    sees_more: baselines that know more than the model does.
+    hparams -> optax transform, given the number of `steps` if it asks. evaluate: (model, params, log) -> Evaluation,
+    for the test given what it asks of `train`, `counts`, `baselines` and `seed`. sees_more: baselines that know more
+    than the model does. headline: the metrics that are shown first. sections: what only this task shows on a page.
     """
 
     data: Callable[..., Any]
@@ -44,6 +47,8 @@ class Experiment:
     baselines: tuple[Callable[..., Any], ...] = ()
     sees_more: tuple[str, ...] = ()
     stop: Stop = Stop()  # noqa: RUF009
+    headline: tuple[str, ...] = NEXT_ITEM
+    sections: Callable[..., Any] = next_item_sections
     chunk_steps: int = 200
 
 

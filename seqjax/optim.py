@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import jax.numpy as jnp
 import optax
-from jaxtyping import Scalar
+from jaxtyping import Array, Int, Scalar
 
 
 @runtime_checkable
@@ -32,6 +33,27 @@ def adagrad_momentum(hparams: Rates) -> optax.GradientTransformation:
     moving by their velocity; in the authors' code they rest.
     """
     return optax.chain(_scale_by_adagrad(), optax.scale(-hparams.learning_rate), optax.trace(hparams.momentum))
+
+
+@runtime_checkable
+class ClippedRates(Protocol):
+    """The hyper-parameters that `adam_cosine` reads."""
+
+    learning_rate: Scalar | float
+    clip: Scalar | float
+
+
+def adam_cosine(hparams: ClippedRates, *, steps: int) -> optax.GradientTransformation:
+    """Adam on gradients cut to the norm `clip`; the rate falls as half a cosine to 0 over `steps`, the whole training.
+
+    Loshchilov and Hutter (2017), eq. 5, without restarts.
+    """
+
+    def fall(count: Int[Array, ""]) -> Scalar:
+        share = jnp.minimum(count / steps, 1.0)
+        return -hparams.learning_rate * 0.5 * (1.0 + jnp.cos(jnp.pi * share))
+
+    return optax.chain(optax.clip_by_global_norm(hparams.clip), optax.scale_by_adam(), optax.scale_by_schedule(fall))
 
 
 def adam(hparams: Rates) -> optax.GradientTransformation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int, PyTree, Shaped
 
 from seqjax.data.events import Split, take
+from seqjax.evaluate.evaluation import Evaluation
 from seqjax.experiment import Experiment, SettingError, call, describe, resolve, settings_of
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
 from seqjax.train import checkpoint
@@ -65,13 +66,15 @@ def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
         rows = plan(0)
     if not len(jax.tree.leaves(rows)[0]):
         raise SettingError("the plan has no steps: fewer sessions than plan.least need to run side by side")
-    carry = per_lane(model.init_state(), jax.tree.leaves(rows)[0].shape[1])
-    state = init_train_state(train_key, params, experiment.optimizer, hparams, carry, experiment.views)
+    steps, lanes = jax.tree.leaves(rows)[0].shape[:2]
+    optimizer = partial(call, experiment.optimizer, steps=steps * experiment.stop.epochs)
+    carry = per_lane(model.init_state(), lanes)
+    state = init_train_state(train_key, params, optimizer, hparams, carry, experiment.views)
 
     def objective(*arguments: Any) -> Any:
         return experiment.objective(*arguments, model=model)
 
-    step = make_step(objective, experiment.optimizer, experiment.views, experiment.draw)
+    step = make_step(objective, optimizer, experiment.views, experiment.draw)
     return Parts(model, state, plan, make_chunk(step, experiment.gather), corpus, hparams)
 
 
@@ -114,7 +117,7 @@ def train(
     log({"kind": "begin", "folder": folder, "manifest": manifest})
 
     def validate(params: PyTree) -> dict[str, float]:
-        return experiment.evaluate(parts.model, params, split.validation)[0]
+        return experiment.evaluate(parts.model, params, split.validation).numbers
 
     params, progress = fit(
         parts.state, parts.plan, parts.chunk, parts.corpus, parts.hparams,
@@ -124,7 +127,7 @@ def train(
     log({"kind": "evaluate"})
     timing = {"train_seconds": progress.seconds, "epochs": progress.epoch, "best_epoch": progress.best_epoch}
     write_json(folder / "manifest.json", manifest | {"timing": timing})
-    _judge(experiment, parts.model, params, split, folder)
+    write_evaluation(folder, _judge(experiment, parts.model, params, split, seed))
     return folder
 
 
@@ -135,13 +138,32 @@ def _write_facts(folder: Path, manifest: dict[str, Any], split: Split) -> None:
     np.save(folder / "item_counts.npy", split.train.counts("item"))
 
 
-def _judge(experiment: Experiment, model: nn.Module, params: PyTree, split: Split, folder: Path) -> None:
-    """Evaluates on the test log beside the baselines; `metrics.json` is written last and marks a finished run."""
-    baselines = {(b.func if hasattr(b, "func") else b).__name__: b(split.train) for b in experiment.baselines}
-    counts = split.train.counts("item")
-    numbers, ranks = experiment.evaluate(model, params, split.test, counts=counts, baselines=baselines)
-    np.savez(folder / "ranks.npz", **ranks._asdict())
-    write_json(folder / "metrics.json", numbers)
+def _judge(experiment: Experiment, model: nn.Module, params: PyTree, split: Split, seed: int) -> Evaluation:
+    """Evaluates on the test log beside the baselines."""
+    baselines = dict(zip(names_of(experiment.baselines), (b(split.train) for b in experiment.baselines), strict=True))
+    offered = {"counts": split.train.counts("item"), "train": split.train, "baselines": baselines, "seed": seed}
+    return call(experiment.evaluate, model, params, split.test, **offered)
+
+
+def names_of(factories: Sequence[Callable[..., Any]]) -> list[str]:
+    """A name for each: that of its function, and where several share one, what their keywords say.
+
+    >>> from seqjax.baselines.markov import markov, unigram
+    >>> names_of((unigram, partial(markov, order=1), partial(markov, order=5)))
+    ['unigram', 'markov_1', 'markov_5']
+    """
+    plain = [(f.func if isinstance(f, partial) else f).__name__ for f in factories]
+    told = ["_".join(map(str, getattr(f, "keywords", {}).values())) for f in factories]
+    return [f"{p}_{t}" if t and plain.count(p) > 1 else p for p, t in zip(plain, told, strict=True)]
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
+    """Writes cases, tables and numbers; `metrics.json` comes last and marks what is finished."""
+    if evaluation.cases is not None:
+        kind = describe(type(evaluation.cases))["function"]
+        np.savez(folder / "cases.npz", kind=np.array(kind), **evaluation.cases._asdict())
+    write_json(folder / "tables.json", evaluation.tables)
+    write_json(folder / "metrics.json", evaluation.numbers)
 
 
 def load(folder: str | Path) -> Run:
@@ -217,7 +239,7 @@ def _doubts(experiment: Experiment, split: Split, parts: Parts) -> list[str]:
     doubts, stop, rows = [], experiment.stop, parts.plan(0)
     if split.validation:
         few = take(split.validation, np.arange(min(64, split.validation.sequences)))
-        names = experiment.evaluate(parts.model, parts.state.params, few)[0]
+        names = experiment.evaluate(parts.model, parts.state.params, few).numbers
         if stop.metric not in names:
             raise SettingError(f"stop.metric={stop.metric!r}: validation has {', '.join(names)}")
     elif stop.patience is not None:

@@ -37,7 +37,10 @@ def graft(state: TrainState, experiment: Experiment, place: Path, sizes: dict[st
     """
     model = call(experiment.model, **sizes)
     params = jax.eval_shape(model.init, jax.random.key(0))["params"]
-    like = {"params": params, "opt_state": jax.eval_shape(experiment.optimizer(experiment.hparams).init, params)}
+    like = {
+        "params": params,
+        "opt_state": jax.eval_shape(call(experiment.optimizer, experiment.hparams, steps=1).init, params),
+    }
     old, _, _ = checkpoint.restore(place, like, part=True)
 
     def write(path: tuple, new: jax.Array, saved: jax.Array) -> jax.Array:

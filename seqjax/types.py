@@ -25,10 +25,19 @@ AXES = {
     "offset": "bounds of the sequences of a log, one more than there are sequences",
     "word": "entries of a vocabulary",
     "known": "entries of an earlier vocabulary",
+    "symbol": "entries of an alphabet (padding, actions, end) by id, or symbols of a log in a row",
+    "group": "groups of like predictions",
+    "node": "nodes of an automaton",
+    "joint": "a window of past events and the new ones behind it",
+    "gate": "gates of a recurrent cell, side by side",
+    "head": "heads of attention",
+    "width": "width of a head",
+    "distance": "events between two",
+    "window": "past events that a model looks back on",
     "item": "entries of the item vocabulary",
     "target": "judged predictions",
     "k": "length of a recommendation list",
-    "replicate": "bootstrap replicates",
+    "replicate": "resamples, shuffles or bootstrap replicates",
     "seed": "repeated runs of one setting",
     "features": "width of a vector",
     "hidden": "units of a recurrent layer",
@@ -70,6 +79,17 @@ class SessionBatch(struct.PyTreeNode):
     live: Bool[Array, "lane"]  # the lane still has data
     log_q: Mapping[str, Float[Array, "..."]] = struct.field(default_factory=dict)  # log proposal weight of each column
     popularity: Popularity | None = None  # what negatives are drawn from
+
+
+class WindowBatch(struct.PyTreeNode):
+    """One step of every lane, a window of symbols each; `target` is what comes after each symbol."""
+
+    ids: Mapping[str, PyTree[Int[Array, "..."]]]  # per viewed table
+    symbol: Int[Array, "lane time"]
+    target: Int[Array, "lane time"]
+    fresh: Bool[Array, "lane time"]  # a series begins: forget the state
+    valid: Bool[Array, "lane time"]
+    divisor: Scalar  # mean number of valid symbols a step
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from seqjax import experiment as module
-from seqjax import losses, objectives, optim
+from seqjax import losses, optim
 from seqjax.experiment import (
     SettingError,
     call,
@@ -23,6 +23,7 @@ from seqjax.experiment import (
     settings_of,
 )
 from seqjax.nn.activation import elu
+from seqjax.objectives import session as objectives
 
 FILES = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
 

@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 from seqjax.data.files import read_files
-from seqjax.experiment import describe, override, read_experiment, resolve
+from seqjax.experiment import describe, override, read_experiment, resolve, settings_of
 from seqjax.run import assemble
 
 FILES = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
@@ -20,7 +20,7 @@ FILES = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    return partial(read_files, tiny.write_log(folder / "train.tsv", 1, 12), tiny.write_log(folder / "test.tsv", 2, 4))
+    return partial(read_files, tiny.write_log(folder / "train.tsv", 1, 200), tiny.write_log(folder / "test.tsv", 2, 4))
 
 
 def test_there_are_experiments():
@@ -34,7 +34,8 @@ def test_two_steps(file, stand_in, monkeypatch):
     described = json.loads(json.dumps(describe(experiment)))
     assert describe(resolve(described)) == described
     experiment = dataclasses.replace(experiment, data=stand_in)
-    experiment = override(override(experiment, "model.features", 8), "draw.count", 16)
+    if "features" in settings_of(experiment.model):
+        experiment = override(override(experiment, "model.features", 8), "draw.count", 16)
     parts = assemble(experiment, experiment.data(), seed=0)
     rows = jax.tree.map(lambda leaf: leaf[:2], parts.plan(0))
     state, metrics = parts.chunk(parts.state, rows, parts.corpus, parts.hparams)

@@ -20,8 +20,8 @@ FLOORS = (
     ("data", "nn", "losses", "metrics"),
     ("models",),
     ("objectives", "optim"),
-    ("train", "evaluate", "baselines", "recommender"),
-    ("experiment", "manifest", "transfer", "report", "page", "plots", "tables", "progress", "compare"),
+    ("train", "evaluate", "baselines", "recommender", "generate", "forecast"),
+    ("experiment", "manifest", "transfer", "report", "progress"),
     ("run",),
     ("commands",),
     ("cli",),
@@ -30,6 +30,7 @@ FLOORS = (
 
 FLAX = {
     "Dense",
+    "LayerNorm",
     "Module",
     "compact",
     "initializers.zeros",

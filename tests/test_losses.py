@@ -9,7 +9,7 @@ import oracles
 import pytest
 
 from seqjax import losses
-from seqjax.objectives import session_columns
+from seqjax.objectives.session import session_columns
 from seqjax.types import SessionBatch
 
 ROWS, LANES, SAMPLES = 12, 6, 9

@@ -5,7 +5,7 @@ import oracles
 import pytest
 
 from seqjax import optim
-from seqjax.objectives import SessionHparams
+from seqjax.objectives.session import SessionHparams
 
 
 @pytest.mark.parametrize(("factory", "momentum"), [(optim.adagrad, 0.0), (optim.adagrad_momentum, 0.4)])

@@ -34,10 +34,10 @@ def test_loaded_scores_are_the_scores_of_the_best_epoch(folder):
     assert run.model == parts.model
     best, _, _ = checkpoint.restore(folder / "checkpoints/best", parts.state.replace(slot={}))
     jax.tree.map(np.testing.assert_array_equal, run.params, best.params)
-    numbers, ranks = next_item(run.model, run.params, split.test)
+    numbers, ranks, _ = next_item(run.model, run.params, split.test)
     recorded = json.loads((folder / "metrics.json").read_text())
     assert numbers["mrr@20"] == recorded["mrr@20"]
-    with np.load(folder / "ranks.npz") as held:
+    with np.load(folder / "cases.npz") as held:
         np.testing.assert_array_equal(held["rank"], ranks.rank)
     assert run.vocabulary["item"].tolist() == split.train.vocabulary["item"].tolist()
     np.testing.assert_array_equal(run.counts, split.train.counts())

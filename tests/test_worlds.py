@@ -13,7 +13,13 @@ from seqjax.data.worlds import cycle, order2, popularity_only
 from seqjax.evaluate.ranking import rank_sessions, summary
 from seqjax.models.gru4rec import GRU4Rec
 from seqjax.nn.activation import elu
-from seqjax.objectives import SessionHparams, popularity_negatives, session_batch, session_corpus, session_objective
+from seqjax.objectives.session import (
+    SessionHparams,
+    popularity_negatives,
+    session_batch,
+    session_corpus,
+    session_objective,
+)
 from seqjax.train.step import init_train_state, make_chunk, make_step, per_lane
 
 ITEMS, LANES, SAMPLES = 12, 20, 100

@@ -88,6 +88,27 @@ def take(log: EventLog, sequences: Int[np.ndarray, "chosen"]) -> EventLog:
     )
 
 
+def join(first: EventLog, second: EventLog) -> EventLog:
+    """The series of two logs of one vocabulary, one log after the other, with the columns that both have.
+
+    Raises ValueError where the vocabularies differ.
+
+    >>> log = EventLog(np.array([0, 2]), {"item": np.array([1, 2])}, {"item": np.array(["a", "b"])})
+    >>> join(log, log).offsets.tolist()
+    [0, 2, 4]
+    """
+    for name, words in first.vocabulary.items():
+        if not np.array_equal(words, second.vocabulary.get(name)):
+            raise ValueError(f"the vocabularies of {name!r} differ: express both logs in one")
+    columns = {
+        name: np.concatenate([column, second.columns[name]])
+        for name, column in first.columns.items()
+        if name in second.columns
+    }
+    offsets = np.concatenate([first.offsets, first.events + second.offsets[1:]])
+    return EventLog(offsets, columns, first.vocabulary)
+
+
 def keep(log: EventLog, events: Bool[np.ndarray, "event"]) -> EventLog:
     """The log of the marked events: neighbours of removed ones become adjacent, a sequence may become empty.
 

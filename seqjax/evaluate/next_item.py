@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Int, PyTree
 
 from seqjax.data.events import EventLog
-from seqjax.evaluate.ranking import Ranks, Ties, breakdown, difference, rank_scores, rank_sessions, summary
+from seqjax.evaluate.evaluation import Evaluation
+from seqjax.evaluate.ranking import Ties, breakdown, difference, rank_scores, rank_sessions, summary
 
 Scorer = Callable[..., object]
 
@@ -25,8 +26,8 @@ def next_item(
     ties: Ties = "conservative",
     exclude_seen: bool = False,
     replicates: int = 1000,
-) -> tuple[dict[str, float], Ranks]:
-    """Recall, MRR and NDCG of every next item of `log`, all items ranked: (flat name -> number, ranks).
+) -> Evaluation:
+    """Recall, MRR and NDCG of every next item of `log`, all items ranked; the cases are the ranks.
 
     With `counts`, the training events of every item: also 95 % bootstrap intervals over sessions (`name/low`,
     `name/high`), the break-down by position and popularity, every baseline (`baseline/name`) and the paired difference
@@ -34,11 +35,11 @@ def next_item(
     """
     ranks = rank_sessions(model, params, log, ties=ties, exclude_seen=exclude_seen)
     if counts is None:
-        return summary(ranks, cutoffs, replicates=0), ranks
+        return Evaluation(summary(ranks, cutoffs, replicates=0), ranks)
     numbers = summary(ranks, cutoffs, replicates) | breakdown(ranks, counts, cutoffs)
     for name, scorer in (baselines or {}).items():
         theirs = rank_scores(scorer, log, ties=ties, exclude_seen=exclude_seen)
         numbers |= {f"{name}/{key}": value for key, value in summary(theirs, cutoffs, replicates).items()}
         paired = difference(ranks, theirs, cutoffs, replicates)
         numbers |= {f"minus/{name}/{key}": value for key, value in paired.items()}
-    return numbers, ranks
+    return Evaluation(numbers, ranks)

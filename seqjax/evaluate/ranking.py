@@ -42,6 +42,10 @@ class Ranks(NamedTuple):
     position: Int[np.ndarray, "target"]  # place of the target in its sequence, from 1 (so the first is judged at 2)
     item: Int[np.ndarray, "target"]
 
+    def minus(self, other: Ranks, names: Sequence[str]) -> dict[str, float]:
+        """`difference` in the named metrics."""
+        return difference(self, other, sorted({int(name.partition("@")[2]) for name in names}))
+
 
 class Steps(NamedTuple):
     """Steps of all lanes: what each reads and what it is then asked for."""

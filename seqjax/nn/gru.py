@@ -41,13 +41,28 @@ class GRUCell(nn.Module):
         if self.reset_after:
             self.recurrent_bias = self.param("recurrent_bias", nn.initializers.zeros, (width,))
 
-    def __call__(self, h: Float[Array, "hidden"], x: Float[Array, "features"]) -> Float[Array, "hidden"]:
-        """The next hidden state."""
-        x = (x if self.inputs is None else jnp.dot(x, self.kernel)) + self.bias
-        gates = 2 * self.features
+    def init_memory(self) -> Float[Array, "hidden"]:
+        """The memory before any event: zeros."""
+        return jnp.zeros(self.features)
+
+    def project(self, x: Float[Array, "time features"]) -> Float[Array, "time gate"]:
+        """The part of the gates that depends on x alone: one product for all times."""
+        return (x if self.inputs is None else jnp.dot(x, self.kernel)) + self.bias[None]
+
+    def update(self, h: Float[Array, "hidden"], projected: Float[Array, "gate"]) -> Float[Array, "hidden"]:
+        """The next hidden state, from the present one and a projected input."""
+        x, gates = projected, 2 * self.features
         if self.reset_after:
             u = jnp.dot(h, self.recurrent) + self.recurrent_bias
             r, z = jnp.split(jax.nn.sigmoid(x[:gates] + u[:gates]), 2)
             return (1.0 - z) * h + z * self.activation(x[gates:] + r * u[gates:])
         r, z = jnp.split(jax.nn.sigmoid(x[:gates] + jnp.dot(h, self.recurrent[:, :gates])), 2)
         return (1.0 - z) * h + z * self.activation(x[gates:] + jnp.dot(r * h, self.recurrent[:, gates:]))
+
+    def output(self, memory: Float[Array, "*time hidden"]) -> Float[Array, "*time hidden"]:
+        """What the next layer sees: the hidden state."""
+        return memory
+
+    def __call__(self, h: Float[Array, "hidden"], x: Float[Array, "features"]) -> Float[Array, "hidden"]:
+        """The next hidden state."""
+        return self.update(h, self.project(x[None])[0])

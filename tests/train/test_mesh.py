@@ -12,7 +12,8 @@ from seqjax.train.mesh import make_mesh
 FOUR_DEVICES = """
 import jax, jax.numpy as jnp, numpy as np
 from functools import partial
-from seqjax import losses, objectives, optim
+from seqjax import losses, optim
+from seqjax.objectives import session as objectives
 from seqjax.data.events import EventLog
 from seqjax.data.plan import session_plan
 from seqjax.models.gru4rec import GRU4Rec

@@ -7,7 +7,7 @@ import tiny
 
 from seqjax.data.files import read_files
 from seqjax.experiment import override
-from seqjax.objectives import session_batch
+from seqjax.objectives.session import session_batch
 from seqjax.run import assemble
 from seqjax.train.runs import member, over_runs, stack
 from seqjax.train.step import make_step

@@ -73,18 +73,25 @@ def styled(figure: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
-    """A rate as printed in tables: no zero before the point, a true minus sign.
+    """A rate as printed in tables: no zero before the point, a true minus sign, two digits of it if it is small.
 
     >>> number(0.2234), number(-0.0312), number(0.016, sign=True), number(1.0), number(None)
     ('.223', '\u2212.031', '+.016', '1.000', '\u2013')
+    >>> number(0.00423), number(-0.000112), number(0.0000091)
+    ('.0042', '\u2212.00011', '9.1e-6')
     """
     if value is None:
         return "\u2013"
     if not math.isfinite(value):
         return "not finite"
-    size = f"{abs(value):.{digits}f}"
+    power = math.floor(math.log10(abs(value))) if value else 0
+    if digits and power < -4:
+        mantissa, _, exponent = f"{abs(value):.1e}".partition("e")
+        size = f"{mantissa}e{int(exponent)}"
+    else:
+        size = f"{abs(value):.{max(digits, 1 - power) if digits else 0}f}"
     before = "" if float(size) == 0.0 else "\u2212" if value < 0 else "+" if sign else ""
-    return before + size.removeprefix("0" if digits else "")
+    return before + (size.removeprefix("0") if digits and size[0] == "0" else size)
 
 
 @styled

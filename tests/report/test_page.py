@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from seqjax.report import write_page
+from seqjax.report.next_item import next_item_sections
+from seqjax.report.page import write_page
 
 MANIFEST = {
     "experiment": "gru4rec_<shop>",
@@ -70,7 +71,7 @@ def page(folder, manifest=MANIFEST, numbers=None, lines=None):
         (folder / "metrics.json").write_text(json.dumps(numbers))
     if lines is not None:
         (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    path = write_page(folder)
+    path = write_page(folder, next_item_sections)
     assert path == folder / "report.html"
     return path.read_text(encoding="utf-8")
 
@@ -98,7 +99,7 @@ def test_the_answer_compares_with_the_strongest_peer(full):
 
 def test_a_difference_that_may_be_chance_is_called_so(tmp_path):
     numbers = metrics() | {"minus/popularity/recall@20/low": -0.001}
-    assert "+.031 [\u2212.001, .033] , which may be chance." in words(page(tmp_path, numbers=numbers))
+    assert "+.031 [\u2212.0010, .033] , which may be chance." in words(page(tmp_path, numbers=numbers))
 
 
 def test_comparison_has_every_number_with_its_interval(full):
@@ -189,5 +190,5 @@ def test_errors_name_the_file_and_the_line(tmp_path):
 
 def test_importing_the_report_brings_nothing_heavy():
     heavy = "jax", "flax", "matplotlib", "scipy", "ibis"
-    code = f"import seqjax.report, sys; assert not set({heavy}) & set(sys.modules)"
+    code = f"import seqjax.report.page, sys; assert not set({heavy}) & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,10 +12,20 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from seqjax.plots import number
+from seqjax.report.plots import number
 
-RANKINGS = {"recall": "recall", "mrr": "MRR", "ndcg": "NDCG"}  # name in metrics.json -> as printed
-NOT_BASELINES = {"train", "validation", "minus", "by_position", "by_popularity"}
+NEXT_ITEM = ("recall@20", "mrr@20", "ndcg@20")
+"""What is shown of a run whose experiment names no headline."""
+LABELS = {
+    "mrr": "MRR",
+    "ndcg": "NDCG",
+    "nats": "nats a symbol",
+    "jsd": "JSD of",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+LOWER_IS_BETTER = {"nats", "bits", "perplexity", "jsd", "brier", "ece"}
+NO_BASELINES = {"minus", "by_position", "by_popularity", "validation", "train"}
 DAGGER = "\u2020"
 SEES_MORE = f"{DAGGER} sees more than the model does: no peer"
 BRACKETS = "[95 % bootstrap interval over sequences]"
@@ -35,8 +45,8 @@ class Row(NamedTuple):
     title: str
     baseline: str | None
     sees_more: bool
-    rankings: dict[str, Estimate]
-    difference: Estimate
+    held: dict[str, Estimate]  # by name of the metric
+    difference: Estimate  # model minus baseline, in the first metric
 
 
 class Cell(NamedTuple):
@@ -55,37 +65,79 @@ class Cell(NamedTuple):
 
 
 def comparison_table(
-    metrics: Mapping[str, float], title_of_model: str, sees_more: Sequence[str] = (), cutoff: int = 20
+    metrics: Mapping[str, float],
+    title_of_model: str,
+    sees_more: Sequence[str] = (),
+    headline: Sequence[str] = NEXT_ITEM,
 ) -> Table:
     """The model and its baselines, strongest first, each number with its interval."""
-    rows = comparison_rows(metrics, title_of_model, sees_more, cutoff)
-    table = terminal_table("", [f"{title}@{cutoff}" for title in RANKINGS.values()])
+    headline = recorded(headline, metrics)
+    rows = comparison_rows(metrics, title_of_model, sees_more, headline)
+    table = terminal_table("", map(label, headline))
     if len(rows) > 1:
         table.add_column("model minus baseline", justify="right", min_width=14)
     for row in rows:
-        cells = [Cell(written(held)) for held in row.rankings.values()]
+        cells = [Cell(written(held)) for held in row.held.values()]
         cells += [Cell(written(row.difference, sign=True))] * (len(rows) > 1)
         table.add_row(Text(row.title), *cells, style="bold" if row.baseline is None else "")
-    notes = [BRACKETS] * (rows[0].rankings["recall"].low is not None) + [SEES_MORE] * any(row.sees_more for row in rows)
-    table.caption = "\n".join(notes) or None
+    table.caption = "\n".join(notes_on(rows)) or None
     return table
 
 
 def comparison_rows(
-    metrics: Mapping[str, float], title_of_model: str, sees_more: Sequence[str], cutoff: int
+    metrics: Mapping[str, float], title_of_model: str, sees_more: Sequence[str], headline: Sequence[str]
 ) -> list[Row]:
     """The model, then the baselines that see what it sees, then those that see more; each group strongest first."""
-    baselines = {found[1] for name in metrics if (found := re.fullmatch(r"([^/]+)/(?:recall|mrr|ndcg)@\d+", name))}
+    first, *_ = headline
+    names = {found[1] for name in metrics for metric in headline if (found := re.fullmatch(f"([^/]+)/{metric}", name))}
 
     def row(baseline: str | None) -> Row:
         before = "" if baseline is None else f"{baseline}/"
         more = baseline in sees_more
         title = title_of_model if baseline is None else spoken(baseline) + f" {DAGGER}" * more
-        rankings = {name: estimate(metrics, f"{before}{name}@{cutoff}") for name in RANKINGS}
-        return Row(title, baseline, more, rankings, estimate(metrics, f"minus/{before}recall@{cutoff}"))
+        held = {name: estimate(metrics, f"{before}{name}") for name in headline}
+        return Row(title, baseline, more, held, estimate(metrics, f"minus/{before}{first}"))
 
-    rows = [row(baseline) for baseline in sorted(baselines - NOT_BASELINES)]
-    return [row(None), *sorted(rows, key=lambda row: (row.sees_more, -(row.rankings["recall"].value or 0.0)))]
+    def strength(row: Row) -> float:
+        value = row.held[first].value or 0.0
+        return value if lower_is_better(first) else -value
+
+    rows = [row(name) for name in sorted(names - NO_BASELINES)]
+    return [row(None), *sorted(rows, key=lambda row: (row.sees_more, strength(row)))]
+
+
+def notes_on(rows: Sequence[Row]) -> list[str]:
+    """What the signs of a comparison mean, where it has them."""
+    intervals = any(held.low is not None for held in rows[0].held.values())
+    return [BRACKETS] * intervals + [SEES_MORE] * any(row.sees_more for row in rows)
+
+
+def recorded(headline: Sequence[str], metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """The names of a headline; where their cut-off was not judged, that of the longest list that was.
+
+    >>> recorded(("recall@20", "mrr@20"), {"recall@5": 0.1, "recall@10": 0.2})
+    ('recall@10', 'mrr@10')
+    """
+    stem, at, _ = headline[0].partition("@")
+    cutoffs = [int(found[1]) for name in metrics if (found := re.fullmatch(rf"{stem}@(\d+)", name))]
+    if not at or headline[0] in metrics or not cutoffs:
+        return tuple(headline)
+    return tuple(re.sub(r"@\d+", f"@{max(cutoffs)}", name) for name in headline)
+
+
+def label(name: str) -> str:
+    """A metric's name as printed.
+
+    >>> label("mrr@20"), label("recall@5"), label("jsd/length"), label("nats")
+    ('MRR@20', 'recall@5', 'JSD of length', 'nats a symbol')
+    """
+    stem = re.match(r"[^@/]+", name)[0]
+    return spoken((LABELS.get(stem, stem) + name[len(stem) :]).replace("/", " "), " ")
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a smaller value of this metric is the better one."""
+    return re.match(r"[^@/]+", name)[0] in LOWER_IS_BETTER
 
 
 def estimate(metrics: Mapping[str, float], name: str) -> Estimate:

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from seqjax.tables import comparison_rows, comparison_table
+from seqjax.report.tables import comparison_rows, comparison_table
 
 METRICS = {
     "recall@20": 0.2234, "recall@20/low": 0.2194, "recall@20/high": 0.2274, "mrr@20": 0.1, "ndcg@20": 0.134,
@@ -38,11 +38,11 @@ def test_a_narrow_terminal_breaks_only_before_intervals():
 
 
 def test_without_baselines_there_is_no_difference():
-    rows = lines(comparison_table({"recall@5": 0.5}, "GRU4Rec", cutoff=5))
+    rows = lines(comparison_table({"recall@5": 0.5}, "GRU4Rec"))
     assert rows[0].split() == ["recall@5", "MRR@5", "NDCG@5"] and rows[2].split() == ["GRU4Rec", ".500"]
 
 
 def test_break_downs_are_no_baselines():
-    assert {row.baseline for row in comparison_rows(METRICS, "m", [], 20)} == {
+    assert {row.baseline for row in comparison_rows(METRICS, "m", [], ["recall@20"])} == {
         None, "popularity", "co_occurrence", "[red]",
     }  # fmt: skip

@@ -8,11 +8,11 @@ import pytest
 import tiny
 from rich.console import Console
 
-from seqjax.compare import compare_runs, finished
 from seqjax.evaluate.intervals import paired_t, t_interval
-from seqjax.evaluate.ranking import Ranks, difference
+from seqjax.evaluate.ranking import Ranks
 from seqjax.experiment import SettingError
-from seqjax.tables import Estimate, estimate, written
+from seqjax.report.compare import compare_runs, finished
+from seqjax.report.tables import Estimate, estimate, written
 
 
 @pytest.fixture
@@ -26,8 +26,9 @@ def run(tmp_path):
         manifest |= {"seed": seed}
         manifest["settings"]["model"]["features"] = features
         (folder / "manifest.json").write_text(json.dumps(manifest))
-        ranks = finished(folder).ranks()
-        np.savez(folder / "ranks.npz", **ranks._replace(rank=ranks.rank + np.float32(worse))._asdict())
+        with np.load(folder / "cases.npz") as cases:
+            arrays = dict(cases)
+        np.savez(folder / "cases.npz", **(arrays | {"rank": arrays["rank"] + np.float32(worse)}))
         numbers = json.loads((folder / "metrics.json").read_text())
         numbers |= {} if recall is None else {"recall@20": recall}
         (folder / "metrics.json").write_text(json.dumps(numbers))
@@ -45,8 +46,8 @@ def printed(table):
 
 def test_two_runs_are_paired_by_target(run):
     good, bad = run("good"), run("bad", features=7, worse=3.0)
-    shown = printed(compare_runs([good, bad], cutoff=5))
-    expected = difference(finished(bad).ranks(), finished(good).ranks(), (5,))
+    shown = printed(compare_runs([good, bad], ["recall@5", "mrr@5"]))
+    expected = finished(bad).cases().minus(finished(good).cases(), ["recall@5", "mrr@5"])
     assert "bad minus good" in shown
     for name in ("recall@5", "mrr@5"):
         assert written(estimate(expected, name), sign=True) in shown
@@ -70,8 +71,8 @@ def test_what_cannot_be_compared(run, tmp_path):
     good, other = run("good"), run("other", features=7)
     with pytest.raises(SettingError, match=r"is not a finished run: it has no metrics.json"):
         compare_runs([good, tmp_path])
-    with pytest.raises(SettingError, match=r"--cutoff 7: .*good has recall@1"):
-        compare_runs([good, other], cutoff=7)
+    with pytest.raises(SettingError, match=r"--metrics recall@7: .*good has recall@1"):
+        compare_runs([good, other], ["recall@7"])
     manifest = json.loads((other / "manifest.json").read_text())
     manifest["data"]["test"]["events"] += 1
     (other / "manifest.json").write_text(json.dumps(manifest))
@@ -79,6 +80,6 @@ def test_what_cannot_be_compared(run, tmp_path):
         compare_runs([good, other])
 
 
-def test_ranks_come_back(run):
-    ranks = finished(run("good")).ranks()
+def test_cases_come_back(run):
+    ranks = finished(run("good")).cases()
     assert isinstance(ranks, Ranks) and len(ranks.rank) == 36

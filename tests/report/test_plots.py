@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from seqjax import plots
-from seqjax.plots import BLUE, Series
+from seqjax.report import plots
+from seqjax.report.plots import BLUE, Series
 
 ROWS = [
     Series("model", ["recall", "difference"], [0.22, 0.0], [0.21, 0.0], [0.23, 0.0], BLUE),
@@ -68,7 +68,7 @@ def test_ids_differ_between_the_figures_of_a_page_and_repeat_between_runs():
 def test_figures_leave_matplotlib_as_it_was():
     code = """if True:
         import sys, matplotlib
-        from seqjax import plots
+        from seqjax.report import plots
         before = [matplotlib.rcParams[name] for name in plots.STYLE]
         plots.svg(plots.curves([plots.Series("one", [1, 2], [0.1, 0.2])], "x", "y"), "a")
         assert before == [matplotlib.rcParams[name] for name in plots.STYLE]
@@ -79,7 +79,14 @@ def test_figures_leave_matplotlib_as_it_was():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.99961, "1.000"), (-0.0004, ".000"), (-0.0006, "\u2212.001"), (12.5, "12.500"), (np.nan, "not finite")],
+    [
+        (0.99961, "1.000"),
+        (-0.0004, "\u2212.00040"),
+        (0.0, ".000"),
+        (-6e-6, "\u22126.0e-6"),
+        (12.5, "12.500"),
+        (np.nan, "not finite"),
+    ],
 )
 def test_number(value, text):
     assert plots.number(value) == text

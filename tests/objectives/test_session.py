@@ -14,7 +14,7 @@ from seqjax.data.events import EventLog
 from seqjax.data.plan import LanePlan, session_plan
 from seqjax.models.gru4rec import GRU4Rec
 from seqjax.nn.dropout import Noise
-from seqjax.objectives import (
+from seqjax.objectives.session import (
     SessionHparams,
     batch_negatives,
     popularity_negatives,

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqjax import plots
-from seqjax.tables import Estimate, written
+from seqjax.report import plots
+from seqjax.report.tables import Estimate, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

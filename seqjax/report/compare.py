@@ -1,4 +1,4 @@
-"""Comparing runs: paired over sessions for two runs, paired over seeds for several."""
+"""Comparing runs: paired over cases for two runs, paired over seeds for several."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
+from seqjax.evaluate.evaluation import Cases
 from seqjax.evaluate.intervals import paired_t, t_interval
-from seqjax.evaluate.ranking import Ranks, difference, summary
-from seqjax.experiment import SettingError
-from seqjax.tables import BRACKETS, Cell, Estimate, estimate, terminal_table, written
-
-METRICS = ("recall", "mrr", "ndcg")
+from seqjax.experiment import SettingError, resolve
+from seqjax.report.tables import (
+    BRACKETS,
+    NEXT_ITEM,
+    Cell,
+    Estimate,
+    estimate,
+    label,
+    recorded,
+    terminal_table,
+    written,
+)
 
 
 class Finished(NamedTuple):
@@ -25,29 +33,33 @@ class Finished(NamedTuple):
     manifest: dict[str, Any]
     numbers: dict[str, float]
 
-    def ranks(self) -> Ranks:
-        """The rank of every test target."""
-        with np.load(self.folder / "ranks.npz", allow_pickle=False) as columns:
-            return Ranks(**columns)
+    def cases(self) -> Cases:
+        """The results case by case."""
+        with np.load(self.folder / "cases.npz", allow_pickle=False) as columns:
+            arrays = dict(columns)
+        return resolve({"function": str(arrays.pop("kind"))})(**arrays)
 
 
-def compare_runs(folders: Sequence[Path], cutoff: int = 20) -> Table:
+def compare_runs(folders: Sequence[Path], metrics: Sequence[str] = ()) -> Table:
     """Runs of the same settings with several seeds become a mean with its 95 % t-interval, and further settings the
     difference to the first, paired by seed. Without repeated seeds, the other runs are compared with the first by
-    a bootstrap over sessions, paired by target. Raises SettingError for unfinished runs or different test logs.
+    a bootstrap, paired by case. `metrics`: names, else the headline of the first run. Raises SettingError for
+    unfinished runs, unknown names or different test logs.
     """
     runs = [finished(folder) for folder in folders]
     groups: dict[str, dict[int, Finished]] = {}
     for run in runs:
         same = json.dumps([run.manifest["experiment"], run.manifest["settings"]], sort_keys=True)
         groups.setdefault(same, {})[run.manifest["seed"]] = run
-    names = [f"{metric}@{cutoff}" for metric in METRICS]
+    headline = runs[0].manifest["settings"].get("headline", NEXT_ITEM)
+    names = list(metrics) or list(recorded(headline, runs[0].numbers))
     for name in names:
-        if name not in runs[0].numbers:
-            known = ", ".join(n for n in runs[0].numbers if "/" not in n)
-            raise SettingError(f"--cutoff {cutoff}: {folders[0]} has {known}")
+        for run in runs:
+            if name not in run.numbers:
+                known = ", ".join(n for n in run.numbers if "/" not in n)
+                raise SettingError(f"--metrics {name}: {run.folder} has {known}")
     if all(len(group) == 1 for group in groups.values()):
-        return _over_sessions(runs, names, cutoff)
+        return _over_cases(runs, names)
     return _over_seeds(list(groups.values()), names)
 
 
@@ -59,22 +71,22 @@ def finished(folder: Path) -> Finished:
     return Finished(folder, manifest, numbers)
 
 
-def _over_sessions(runs: list[Finished], names: list[str], cutoff: int) -> Table:
-    table = terminal_table("", names)
-    first = runs[0].ranks()
+def _over_cases(runs: list[Finished], names: list[str]) -> Table:
+    table = terminal_table("", map(label, names))
+    first = runs[0].cases()
     for run in runs:
-        _add(table, str(run.folder), summary(run.ranks(), (cutoff,)), names)
+        _add(table, str(run.folder), run.numbers, names)
     for run in runs[1:]:
         if run.manifest["data"]["test"] != runs[0].manifest["data"]["test"]:
             raise SettingError(f"{run.folder} was judged on another test log than {runs[0].folder}: nothing to pair")
-        paired = difference(run.ranks(), first, (cutoff,))
+        paired = run.cases().minus(first, names)
         _add(table, f"{run.folder.name} minus {runs[0].folder.name}", paired, names, sign=True)
     table.caption = f"{BRACKETS}; differences are paired by target"
     return table
 
 
 def _over_seeds(groups: list[dict[int, Finished]], names: list[str]) -> Table:
-    table = terminal_table("", names)
+    table = terminal_table("", map(label, names))
     for group in groups:
         cells = (Cell(written(_mean([run.numbers[name] for run in group.values()]))) for name in names)
         table.add_row(_label(group), *cells)

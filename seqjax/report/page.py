@@ -5,53 +5,83 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqjax import plots
-from seqjax.page import cell, drawn, exact, facts, grid, plain, section, sheet
-from seqjax.plots import BLUE, MUTED, Series, number
-from seqjax.tables import (
-    BRACKETS,
-    RANKINGS,
-    SEES_MORE,
+from seqjax.report import plots
+from seqjax.report.html import cell, drawn, exact, facts, grid, plain, section, sheet
+from seqjax.report.plots import BLUE, MUTED, Series, number
+from seqjax.report.tables import (
+    NEXT_ITEM,
     Estimate,
     Row,
     comparison_rows,
     estimate,
+    label,
+    lower_is_better,
+    notes_on,
+    recorded,
     spoken,
     written,
 )
 
 
-def write_page(folder: Path | str) -> Path:
-    """Writes `report.html` into a run's folder from its manifest.json, metrics.json and metrics.jsonl.
+class Page(NamedTuple):
+    """What a run left in its folder, and what of it is shown first."""
 
-    Whatever the run did not record (baselines, validation, breakdowns, a whole file but the manifest) is left out.
-    Raises FileNotFoundError without a manifest, and ValueError that names the file and the line that is not JSON.
+    manifest: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    lines: Sequence[Mapping[str, Any]]  # the journal
+    tables: Mapping[str, Mapping[str, list]]  # what figures are drawn from
+    headline: tuple[str, ...]  # names of metrics
+    rows: Sequence[Row]  # the model and its baselines
+
+
+Sections = Callable[[Page], Sequence[str]]
+
+
+def no_sections(page: Page) -> Sequence[str]:
+    """No part of a page that is the task's own."""
+    del page
+    return ()
+
+
+def write_page(folder: Path | str, sections: Sections = no_sections) -> Path:
+    """Writes `report.html` into a run's folder from its manifest, metrics, journal and tables.
+
+    `sections` are the parts that only this task has. Whatever the run did not record (baselines, validation, a whole
+    file but the manifest) is left out. Raises FileNotFoundError without a manifest, and ValueError that names the file
+    and the line that is not JSON.
     """
     folder = Path(folder)
-    manifest, metrics = read_json(folder / "manifest.json"), {}
-    if (folder / "metrics.json").exists():
-        metrics = read_json(folder / "metrics.json")
+    manifest = read_json(folder / "manifest.json")
+    metrics, tables = (
+        read_json(folder / name) if (folder / name).exists() else {} for name in ("metrics.json", "tables.json")
+    )
+    headline = recorded((manifest.get("settings") or {}).get("headline") or NEXT_ITEM, metrics)
+    rows = comparison_rows(metrics, title_of(manifest), manifest.get("sees_more") or (), headline)
     page = folder / "report.html"
-    page.write_text(render(manifest, metrics, read_lines(folder / "metrics.jsonl")), encoding="utf-8")
+    run = Page(manifest, metrics, read_lines(folder / "metrics.jsonl"), tables, headline, rows)
+    page.write_text(render(run, sections), encoding="utf-8")
     return page
 
 
-def answer(rows: Sequence[Row], cutoff: int) -> str:
+def answer(page: Page) -> str:
     """One sentence: what the model reaches, and how that compares with the strongest baseline on equal terms."""
-    model, peers = rows[0], [row for row in rows[1:] if not row.sees_more]
-    if model.rankings["recall"].value is None:
-        return f"{model.title} has no recall@{cutoff} yet: the run was not evaluated."
-    text = f"{model.title} reaches recall@{cutoff} {written(model.rankings['recall'])}"
-    if not peers or peers[0].rankings["recall"].value is None:
+    first, (model, *others) = page.headline[0], page.rows
+    peers = [row for row in others if not row.sees_more]
+    if model.held[first].value is None:
+        return f"{model.title} has no {label(first)} yet: the run was not evaluated."
+    text = f"{model.title} reaches {label(first)} {written(model.held[first])}"
+    if lower_is_better(first):
+        text = f"{model.title} needs {written(model.held[first])} {label(first)}"
+    if not peers or peers[0].held[first].value is None:
         return text + "."
     difference = peers[0].difference
-    text += f", {peers[0].title} {number(peers[0].rankings['recall'].value)}"
+    text += f", {peers[0].title} {number(peers[0].held[first].value)}"
     if difference.value is None:
         return text + "."
     text += f": {written(difference, sign=True)}"
@@ -59,17 +89,13 @@ def answer(rows: Sequence[Row], cutoff: int) -> str:
     return text + (", which may be chance." if unclear else ".")
 
 
-def render(manifest: Mapping[str, Any], metrics: Mapping[str, float], lines: Sequence[Mapping[str, Any]]) -> str:
+def render(page: Page, sections: Sections) -> str:
     """The page of one run as HTML text."""
-    title, more = title_of(manifest), manifest.get("sees_more") or ()
-    cutoffs = sorted({int(found[1]) for name in metrics if (found := re.fullmatch(r"recall@(\d+)", name))})
-    cutoff = 20 if 20 in cutoffs or not cutoffs else cutoffs[-1]
-    rows = comparison_rows(metrics, title, more, cutoff)
+    manifest, metrics = page.manifest, page.metrics
     parts = [
-        section("Comparison", comparison_html(rows, cutoff), comparison_figure(rows, cutoff)),
-        section("Recall by length of the list", cutoff_figure(metrics, rows, cutoffs)),
-        section("Recall by position and popularity", breakdown_figure(metrics, cutoff)),
-        section("Training", training_figure(lines, cutoff), facts(training_facts(manifest, lines))),
+        section("Comparison", comparison_html(page), comparison_figure(page)),
+        *sections(page),
+        section("Training", training_figure(page), facts(training_facts(manifest, page.lines))),
         section("Data", *data_html(manifest.get("data") or {})),
         section("Settings", facts(flattened(manifest.get("settings") or {}), code=True)),
         section("Reproduce", command_html(manifest), facts(origin(manifest))),
@@ -77,37 +103,39 @@ def render(manifest: Mapping[str, Any], metrics: Mapping[str, float], lines: Seq
     ]
     experiment = spoken(str(manifest.get("experiment", "run")), " ")
     below = [f"run {manifest.get('run', 'unnamed')}", f"seed {manifest.get('seed', 'not recorded')}"]
-    below += [f"{plain(metrics[name])} {name}" for name in ("sequences", "targets") if name in metrics]
+    below += [f"{plain(metrics[name])} {name}" for name in ("sequences", "targets", "symbols") if name in metrics]
     if manifest.get("parameters") is not None:
         below.append(f"{plain(manifest['parameters'])} parameters")
-    return sheet(experiment, answer(rows, cutoff), " \u00b7 ".join(below), parts)
+    return sheet(experiment, answer(page), " \u00b7 ".join(below), parts)
 
 
-def comparison_html(rows: Sequence[Row], cutoff: int) -> str:
+def comparison_html(page: Page) -> str:
     """The comparison as an HTML table."""
-    if rows[0].rankings["recall"].value is None:
+    rows, (first, *_) = page.rows, page.headline
+    if rows[0].held[first].value is None:
         return ""
-    held = [name for name in RANKINGS if any(row.rankings[name].value is not None for row in rows)]
-    heads = [f"{RANKINGS[name]}@{cutoff}" for name in held]
+    names = [name for name in page.headline if any(row.held[name].value is not None for row in rows)]
+    heads = [label(name) for name in names]
     if len(rows) > 1:
-        heads.append(f"recall@{cutoff}, model minus baseline")
+        heads.append(f"{label(first)}, model minus baseline")
     body = []
     for row in rows:
-        cells = [cell(row.rankings[name]) for name in held] + [cell(row.difference, sign=True)] * (len(rows) > 1)
+        cells = [cell(row.held[name]) for name in names] + [cell(row.difference, sign=True)] * (len(rows) > 1)
         kind = ' class="model"' if row.baseline is None else ' class="more"' if row.sees_more else ""
         body.append(f'<tr{kind}><th scope="row">{html.escape(row.title)}</th>{"".join(cells)}</tr>')
-    notes = [BRACKETS] * (rows[0].rankings["recall"].low is not None) + [SEES_MORE] * any(row.sees_more for row in rows)
+    notes = notes_on(rows)
     return grid(["", *heads], body) + (f'<p class="note">{"<br>".join(notes)}</p>' if notes else "")
 
 
-def comparison_figure(rows: Sequence[Row], cutoff: int) -> str:
-    """Points with intervals of every ranking metric, and the paired differences in recall."""
+def comparison_figure(page: Page) -> str:
+    """Points with intervals of every metric of the headline, and the paired differences in the first."""
+    rows, (first, *_) = page.rows, page.headline
     if len(rows) < 2:
         return ""
-    difference = f"difference in recall@{cutoff}"
+    difference = f"difference in {label(first)}"
     series = []
     for row in rows:
-        panels = {f"{RANKINGS[name]}@{cutoff}": held for name, held in row.rankings.items()}
+        panels = {label(name): held for name, held in row.held.items()}
         panels[difference] = row.difference
         panels = {panel: held for panel, held in panels.items() if held.value is not None}
         series.append(series_of(row, list(panels), list(panels.values())))
@@ -118,42 +146,9 @@ def comparison_figure(rows: Sequence[Row], cutoff: int) -> str:
     return drawn(plots.comparison(series, zero=[difference]), "Model and baselines", caption)
 
 
-def cutoff_figure(metrics: Mapping[str, float], rows: Sequence[Row], cutoffs: Sequence[int]) -> str:
-    """Recall of the model and its baselines against the cut-off."""
-    if len(cutoffs) < 2:
-        return ""
-    series = []
-    for row in rows:
-        before = "" if row.baseline is None else f"{row.baseline}/"
-        held = {place: estimate(metrics, f"{before}recall@{place}") for place in cutoffs}
-        held = {place: recall for place, recall in held.items() if recall.value is not None}
-        series.append(series_of(row, list(held), list(held.values())))
-    figure = plots.curves([row for row in series if row.places], "cut-off: items recommended", "recall")
-    return drawn(figure, "Recall against cut-off", "Share of next items that are among the recommended ones.")
-
-
-def breakdown_figure(metrics: Mapping[str, float], cutoff: int) -> str:
-    """Recall of the model by position in the sequence and by popularity of the target, with the number of targets."""
-    groups, counts = [], []
-    labels = {"by_position": "position of the target in its sequence", "by_popularity": "popularity of the target"}
-    for kind, label in labels.items():
-        pattern = re.compile(rf"{kind}/([^/]+)/recall@{cutoff}")
-        names = [found[1] for name in metrics if (found := pattern.fullmatch(name))]
-        names.sort(key=lambda name: int(found[0]) if (found := re.match(r"\d+", name)) else 0)  # stable for words
-        held = [estimate(metrics, f"{kind}/{name}/recall@{cutoff}") for name in names]
-        if names:
-            groups.append(series_of(None, [spoken(name, " ") for name in names], held)._replace(name=label))
-            counts.append([metrics.get(f"{kind}/{name}/targets", 0) for name in names])
-    if not groups:
-        return ""
-    figure = plots.breakdown(groups, counts, f"recall@{cutoff}", "targets")
-    return drawn(
-        figure, "Recall by position and popularity", "Above: recall within each group. Below: how many targets it has."
-    )
-
-
-def training_figure(lines: Sequence[Mapping[str, Any]], cutoff: int, most: int = 600) -> str:
+def training_figure(page: Page, most: int = 600) -> str:
     """Training loss by chunk and by epoch, and up to two validation metrics by epoch."""
+    lines = page.lines
     chunks = [line for line in lines if line.get("kind") == "train" and line.get("events", 1.0) > 0]
     epochs = [line for line in lines if line.get("kind") == "epoch"]
     if not chunks and not epochs:
@@ -164,11 +159,11 @@ def training_figure(lines: Sequence[Mapping[str, Any]], cutoff: int, most: int =
     by_chunk = Series("chunk" if fold == 1 else f"{fold} chunks", [f[-1]["step"] for f in folded], losses)
     by_epoch = Series("epoch", [line["step"] for line in epochs], [line["loss"] for line in epochs], ink=BLUE)
     held = list(dict.fromkeys(name for line in epochs for name in line if name.startswith("validation/")))
-    wanted = [f"validation/recall@{cutoff}", f"validation/mrr@{cutoff}"]
+    wanted = [f"validation/{name}" for name in page.headline[:2]]
     validation = []
     for name in [name for name in wanted if name in held] or held[:2]:
         known = [line for line in epochs if name in line]
-        title = re.sub(r"mrr|ndcg", lambda found: found[0].upper(), name.replace("/", " "))
+        title = f"validation {label(name.removeprefix('validation/'))}"
         validation.append(Series(title, [line["epoch"] for line in known], [line[name] for line in known], ink=BLUE))
     caption = "Grey: mean loss of each chunk of steps; blue: of each epoch." if epochs else "Mean loss of each chunk."
     caption += " The best epoch of each metric is labelled." if validation else ""
@@ -247,8 +242,9 @@ def origin(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def title_of(manifest: Mapping[str, Any]) -> str:
-    """The model's name out of the settings, else the experiment's."""
+    """The model's name out of the settings (that of its body, if it has one), else the experiment's."""
     model = (manifest.get("settings") or {}).get("model")
+    model = model.get("body", model) if isinstance(model, Mapping) else model
     model = model.get("function") if isinstance(model, Mapping) else model
     return str(model).rsplit(".", 1)[-1] if model else spoken(str(manifest.get("experiment", "the model")), " ")
 

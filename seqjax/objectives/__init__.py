@@ -1,0 +1,1 @@
+"""Objectives: a model and a loss joined into the function that a training step differentiates."""

@@ -1,0 +1,1 @@
+"""How results are shown: tables for the terminal, figures, and self-contained pages."""
