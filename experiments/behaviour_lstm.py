@@ -17,6 +17,7 @@ from seqjax.experiment import Experiment
 from seqjax.models.next_action import NextAction
 from seqjax.nn.recurrence import LSTM
 from seqjax.objectives.sequence import SequenceHparams, sequence_objective, window_batch
+from seqjax.report.behaviour import behaviour_sections
 from seqjax.train.fit import Stop
 
 experiment = Experiment(
@@ -33,5 +34,6 @@ experiment = Experiment(
     baselines=(unigram, partial(markov, order=1), partial(markov, order=3), partial(markov, order=5), truth),
     sees_more=("truth",),
     stop=Stop(epochs=30),
-    headline=("nats", "accuracy", "jsd/length", "jsd/action", "jsd/bigram", "jsd/6-gram"),
+    headline=("nats", "jsd/length", "jsd/bigram", "jsd/6-gram"),
+    sections=behaviour_sections,
 )

@@ -21,12 +21,13 @@ def copies(log: EventLog, train: EventLog) -> Bool[np.ndarray, "sequence"]:
 def nearest(log: EventLog, train: EventLog, seed: int = 0) -> Float[np.ndarray, "chosen"]:
     """Edit distance of series of a log to the nearest training series, divided by the length of the longer of the two.
 
-    Of at most `QUERIES` series, against at most `REFERENCES`, both drawn from `seed`: the same references for every
-    log, so that two logs can be compared.
+    Of at most `QUERIES` series with the median training length or more (short ones cannot but be alike), against at
+    most `REFERENCES`, all drawn from `seed`: the same references for every log, so that two logs can be compared.
     """
     random = np.random.default_rng(seed)
     references = take(train, random.permutation(train.sequences)[:REFERENCES])
-    queries = take(log, random.permutation(log.sequences)[:QUERIES])
+    long = np.flatnonzero(log.lengths >= np.median(train.lengths))
+    queries = take(log, random.permutation(long)[:QUERIES])
     apart = cdist(_texts(queries), _texts(references), scorer=Levenshtein.normalized_distance, workers=-1)
     return apart.min(axis=1).astype(np.float64)
 

@@ -54,7 +54,9 @@ def compare_series(
 
 
 def _mean(name: str, values: Num[np.ndarray, "..."]) -> dict[str, float]:
-    """A mean with its interval."""
+    """A mean with its interval; nothing of fewer than two values."""
+    if len(values) < 2:
+        return {}
     mean, low, high = t_interval(values)
     return {name: mean, f"{name}/low": low, f"{name}/high": high}
 

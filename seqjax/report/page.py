@@ -28,6 +28,8 @@ from seqjax.report.tables import (
     written,
 )
 
+PANELS = 3  # metrics that a figure shows side by side
+
 
 class Page(NamedTuple):
     """What a run left in its folder, and what of it is shown first."""
@@ -128,14 +130,14 @@ def comparison_html(page: Page) -> str:
 
 
 def comparison_figure(page: Page) -> str:
-    """Points with intervals of every metric of the headline, and the paired differences in the first."""
+    """Points with intervals of the first metrics of the headline, and the paired differences in the very first."""
     rows, (first, *_) = page.rows, page.headline
     if len(rows) < 2:
         return ""
     difference = f"difference in {label(first)}"
     series = []
     for row in rows:
-        panels = {label(name): held for name, held in row.held.items()}
+        panels = {label(name): row.held[name] for name in page.headline[:PANELS]}
         panels[difference] = row.difference
         panels = {panel: held for panel, held in panels.items() if held.value is not None}
         series.append(series_of(row, list(panels), list(panels.values())))

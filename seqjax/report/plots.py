@@ -232,15 +232,16 @@ def name_ends(axis: Axes, rows: Sequence[Series]) -> None:
     """Writes each series' name right of its last value, moved up or down as little as keeps the names apart."""
     from scipy.optimize import isotonic_regression
 
-    low, high = axis.get_ylim()
-    gap = 15.0 / (0.72 * 72.0 * axis.figure.get_figheight()) * (high - low)  # a line of text, in the units of y
+    scale = axis.yaxis.get_transform()  # names are spread as the eye sees heights, on a logarithmic axis too
+    low, high = scale.transform(axis.get_ylim())
+    gap = 15.0 / (0.72 * 72.0 * axis.figure.get_figheight()) * (high - low)  # a line of text
     order = sorted(rows, key=lambda row: row.values[-1])
-    spread = [row.values[-1] - line * gap for line, row in enumerate(order)]
+    spread = [float(scale.transform(row.values[-1])) - line * gap for line, row in enumerate(order)]
     heights = [place + line * gap for line, place in enumerate(isotonic_regression(spread).x)] if order else []
     end = max((row.places[-1] for row in rows), default=0.0)
-    for row, height in zip(order, heights, strict=True):
-        place = {"xy": (end, height), "xytext": (10, 0), "textcoords": "offset points", "annotation_clip": False}
-        axis.annotate(row.name, **place, color=row.ink, va="center")
+    for row, height in zip(order, scale.inverted().transform(heights) if order else [], strict=True):
+        place = {"xy": (end, float(height)), "xytext": (10, 0), "textcoords": "offset points"}
+        axis.annotate(row.name, **place, annotation_clip=False, color=row.ink, va="center")
 
 
 def label_point(axis: Axes, place: float, value: float, text: str) -> None:

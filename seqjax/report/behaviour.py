@@ -1,0 +1,171 @@
+"""What a page shows of a behaviour generator, or of two sets of series whoever made them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from seqjax.report import overlays
+from seqjax.report.html import drawn, facts, grid, section, sheet
+from seqjax.report.page import Page, everything_html
+from seqjax.report.plots import BLUE, Series, number
+from seqjax.report.tables import estimate, written
+
+NAMES = (
+    *("length", "action", "bigram", "trigram", "4-gram", "5-gram", "6-gram"),
+    *("lag 2", "lag 3", "lag 4", "lag 5", "run"),
+)
+DRAWN = ("length", "action", "bigram")  # the three plots
+LABELS = {
+    "length": "actions in a series",
+    "action": "action",
+    "bigram": "two symbols in a row",
+    "run": "length of a run of one action",
+}
+BITS = 1.0 / float(np.log(2.0))
+
+
+def behaviour_sections(page: Page) -> Sequence[str]:
+    """Distances with their floors, the plots, calibration, and signs of learning by heart."""
+    peers = [row for row in page.rows[1:] if f"{row.baseline}/jsd/length" in page.metrics]
+    return series_sections(page.metrics, page.tables, {row.title: row.baseline for row in peers})
+
+
+def fidelity_page(title: str, below: str, metrics: Mapping[str, float], tables: Mapping[str, Mapping]) -> str:
+    """The page of `seqjax fidelity`: two sets of series, whoever made them."""
+    parts = [*series_sections(metrics, tables, {}), section("All numbers", everything_html(metrics))]
+    return sheet(title, summary(metrics), below, parts)
+
+
+def series_sections(
+    metrics: Mapping[str, float], tables: Mapping[str, Mapping], peers: Mapping[str, str]
+) -> Sequence[str]:
+    """The parts of a page on two sets of series; `peers` are baselines (by title) whose distances are drawn too."""
+    names = [name for name in NAMES if f"jsd/{name}" in metrics]
+    if not names:
+        return ()
+    three = [overlaid(name, metrics, tables) for name in DRAWN]
+    ladder = overlays.ladder(names, ladder_rows(metrics, names, peers))
+    caption = (
+        "Jensen-Shannon divergence over the floor: what two samples of real series of these sizes have. Above about 2 "
+        "a difference is real, whatever its size."
+    )
+    return (
+        section("The three distributions", f"<p>{html.escape(summary(metrics))}</p>", *three),
+        section("Distances and noise floors", distances_html(metrics, names), drawn(ladder, "Distances", caption)),
+        section("When a series ends", hazard_html(tables), calibration_html(metrics, tables), ending_html(metrics)),
+        section("Runs of one action", overlaid("run", metrics, tables)),
+        section("New, or learned by heart", heart_html(metrics)),
+    )
+
+
+def summary(metrics: Mapping[str, float]) -> str:
+    """One sentence on how many distributions lie near their floor, and which is the farthest from it."""
+    ratios = {name: ratio(metrics, name) for name in NAMES if f"jsd/{name}" in metrics}
+    near = sum(value <= 2.0 for value in ratios.values())
+    worst = max(ratios, key=ratios.__getitem__)
+    farthest = f"farthest is {worst} at {ratios[worst]:.1f} x its floor"
+    return f"{near} of {len(ratios)} distributions lie within twice their noise floor; {farthest}."
+
+
+def ratio(metrics: Mapping[str, float], name: str, peer: str = "") -> float:
+    """A distance over its floor; 1 where both are 0."""
+    jsd, floor = metrics[f"{peer}jsd/{name}"], metrics[f"floor/{name}"]
+    return jsd / floor if floor > 0.0 else 1.0 if jsd == 0.0 else float("inf")
+
+
+def ladder_rows(metrics: Mapping[str, float], names: Sequence[str], peers: Mapping[str, str]) -> list[Series]:
+    """Distances over floors: of the baselines in grey, of the judged set in blue."""
+    places = range(len(names))
+    rows = [
+        Series(title, places, [ratio(metrics, name, f"{peer}/") for name in names], hollow=peer == "truth")
+        for title, peer in peers.items()
+    ]
+    return [*rows, Series("synthetic", places, [ratio(metrics, name) for name in names], ink=BLUE)]
+
+
+def overlaid(name: str, metrics: Mapping[str, float], tables: Mapping[str, Mapping]) -> str:
+    """One distribution of both sets, with its distance in nats and bits and the floor."""
+    if not (held := tables.get(name)):
+        return ""
+    jsd, floor = metrics[f"jsd/{name}"], metrics[f"floor/{name}"]
+    caption = (
+        f"JSD {number(jsd)} nats ({number(BITS * jsd)} bits), {ratio(metrics, name):.1f} x the floor of {number(floor)}; "
+        f"by chance as far apart: p = {number(metrics[f'p/{name}'])}."
+    )
+    figure = overlays.overlay(held["value"], held["real"], held["synthetic"], LABELS[name])
+    return drawn(figure, f"Distribution of {LABELS[name]}", caption)
+
+
+def distances_html(metrics: Mapping[str, float], names: Sequence[str]) -> str:
+    """Every distance beside its floor."""
+    body = []
+    for name in names:
+        jsd, floor, p = (metrics[f"{kind}/{name}"] for kind in ("jsd", "floor", "p"))
+        cells = (number(jsd), number(BITS * jsd), number(floor), f"{ratio(metrics, name):.2f}", number(p))
+        body.append(f'<tr><th scope="row">{name}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>')
+    note = (
+        "Floor: median distance of two samples of real series. p: share of shuffles of whole series between the sets "
+        "that are as far apart. With many series a small p can go with a difference too small to matter."
+    )
+    heads = ["", "JSD, nats", "bits", "floor, nats", "JSD / floor", "p"]
+    return grid(heads, body) + f'<p class="note">{note}</p>'
+
+
+def hazard_html(tables: Mapping[str, Mapping]) -> str:
+    """The share of series that end after so many actions."""
+    held = tables.get("hazard")
+    if not held or len(held["actions"]) < 2:
+        return ""
+    figure = overlays.hazard(held["actions"], held)
+    return drawn(figure, "Hazard", "Of the series that have so many actions, the share that ends there; band: 95 %.")
+
+
+def calibration_html(metrics: Mapping[str, float], tables: Mapping[str, Mapping]) -> str:
+    """Reliability of P(end), where it was predicted, and the lengths as quantiles."""
+    if "transform" not in tables:
+        return ""
+    caption = "Real lengths as quantiles of the synthetic ones are uniform if the laws agree (grey: 95 % of a bar)."
+    if "reliability" in tables:
+        caption = (
+            f"Left: P(end) before every symbol, in groups of like predictions, with 95 % intervals. Calibration error "
+            f"{number(metrics['leave/ece'])}; true probabilities would have {number(metrics['leave/ece_floor'])}. "
+            f"Right: {caption[0].lower()}{caption[1:]}"
+        )
+    return drawn(overlays.calibration(tables.get("reliability"), tables["transform"]), "Calibration", caption)
+
+
+def ending_html(metrics: Mapping[str, float]) -> str:
+    """How long series are, and how good P(end) is."""
+    held = {"mean length": against(metrics, "mean_length", "real series")}
+    if "leave/brier" in metrics:
+        constant = f"{number(metrics['leave/brier_constant'], 4)} for the constant share"
+        held["Brier score of P(end)"] = f"{number(metrics['leave/brier'], 4)}; {constant}"
+        held["mean P(end)"] = f"{number(metrics['leave/said'], 4)}; {number(metrics['leave/came'], 4)} ended"
+    if "hazard_rmse" in metrics:
+        held["root mean square error of P(end)"] = f"{number(metrics['hazard_rmse'])} against the true law"
+    if metrics.get("cut"):
+        held["cut before their end"] = f"{metrics['cut']:.2%} of the synthetic series"
+    return facts(held)
+
+
+def against(metrics: Mapping[str, float], name: str, other: str) -> str:
+    """A number of the synthetic set beside that of the real one, with intervals."""
+    made, real = (estimate(metrics, f"{name}/{kind}") for kind in ("synthetic", "real"))
+    return f"{written(made)}; {other} {written(real)}"
+
+
+def heart_html(metrics: Mapping[str, float]) -> str:
+    """Copies, nearest series, unseen pairs, the classifier, and the likelihood gap, each with what it is compared to."""
+    held = {
+        "copies of training series": against(metrics, "copies", "held-out real series"),
+        "edit distance to the nearest (longer half)": against(metrics, "nearest", "held-out real series"),
+        "pairs never seen in training": against(metrics, "unseen", "held-out real series"),
+        "told apart by a classifier": f"AUC {written(estimate(metrics, 'two_sample_auc'))}; .5 for the same law",
+    }
+    if "memorisation_gap" in metrics:
+        gap, trained = metrics["memorisation_gap"], metrics["nats_train"]
+        held["held-out less training nats"] = f"{number(gap, 4, sign=True)} a symbol; training {number(trained, 4)}"
+    return facts(held)

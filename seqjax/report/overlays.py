@@ -1,0 +1,97 @@
+"""Figures of two sets of series: real ones grey, new ones blue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from seqjax.report.plots import BLUE, INK, MUTED, PAPER, RULE, Series, canvas, name_ends, rates, styled, ticks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CROWDED, LINED = 24, 16  # so many kinds: names stand upright, numbers are joined by a line
+
+
+@styled
+def overlay(places: Sequence, real: Sequence[float], synthetic: Sequence[float], x_label: str) -> Figure:
+    """Shares of kinds: bars for the real set, points (a line where kinds are numbers) for the new one."""
+    numeric = all(isinstance(place, int | float) for place in places)
+    along = list(places) if numeric else range(len(places))
+    crowded = not numeric and len(places) >= CROWDED
+    figure, ((axis,),) = canvas(2.9 if crowded else 2.5, 1, 1)
+    axis.bar(along, real, width=0.9 if numeric else 0.7, color=RULE, label="real")
+    axis.plot(
+        along, synthetic, "-" if numeric and len(places) >= LINED else "o", color=BLUE, label="synthetic", markersize=4
+    )
+    axis.set(xlabel=x_label, ylabel="share")
+    if not numeric:
+        names = [str(place) for place in places]
+        size = 10 if not crowded else 8 if len(places) <= 48 else 6.5
+        axis.set_xticks(along, names, rotation=90 if crowded else 0, fontsize=size)
+        axis.set_xlim(-0.7, len(places) - 0.3)
+        axis.tick_params(axis="x", length=0)
+    axis.legend(frameon=False, loc="upper right", labelcolor=INK)
+    rates(axis.yaxis, 5)
+    return figure
+
+
+@styled
+def ladder(names: Sequence[str], rows: Sequence[Series]) -> Figure:
+    """Distances over their noise floors, a line for each set of series; 1 is what two samples of one law have."""
+    figure, ((axis,),) = canvas(3.1, 1, 1)
+    axis.axhline(1.0, color=INK, linewidth=0.8, zorder=0)
+    for row in rows:
+        style = (0, (3, 2)) if row.hollow else "-"
+        face = PAPER if row.hollow else row.ink
+        axis.plot(row.places, row.values, "o", linestyle=style, color=row.ink, markerfacecolor=face, linewidth=1.2)
+    axis.set_yscale("log")
+    axis.set_xticks(range(len(names)), names)
+    axis.set(ylabel="distance / noise floor")
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.tick_params(axis="x", length=0)
+    axis.minorticks_off()
+    name_ends(axis, rows)
+    return figure
+
+
+@styled
+def hazard(steps: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Figure:
+    """P(end | so many actions) in both sets; the band is the real one's interval."""
+    figure, ((axis,),) = canvas(2.6, 1, 1)
+    axis.fill_between(steps, curves["real/low"], curves["real/high"], color=RULE, linewidth=0)
+    axis.plot(steps, curves["real"], color=MUTED, linewidth=1.0)
+    axis.plot(steps, curves["synthetic"], color=BLUE, linewidth=1.4)
+    axis.set(xlabel="actions so far", ylabel="share that ends here")
+    axis.set_ylim(bottom=0.0)
+    axis.xaxis.set_major_locator(ticks(10, integer=True))
+    rates(axis.yaxis, 5)
+    ends = [Series("real", steps, curves["real"]), Series("synthetic", steps, curves["synthetic"], ink=BLUE)]
+    name_ends(axis, ends)
+    return figure
+
+
+@styled
+def calibration(reliability: Mapping[str, Sequence[float]] | None, transform: Mapping[str, Sequence[float]]) -> Figure:
+    """Left, if there are predictions: what came against what was said. Right: lengths as quantiles of the new ones."""
+    figure, (axes,) = canvas(2.8, 1, 2 if reliability else 1)
+    if reliability:
+        axis, said, came = axes[0], reliability["said"], reliability["came"]
+        most = 1.08 * max([*said, *reliability["high"]])
+        axis.plot([0.0, most], [0.0, most], color=RULE, zorder=0)
+        for place, low, high in zip(said, reliability["low"], reliability["high"], strict=True):
+            axis.plot([place, place], [low, high], color=BLUE, linewidth=1.4)
+        axis.plot(said, came, "o", color=BLUE, markersize=4)
+        axis.set(xlabel="predicted P(end)", ylabel="share that ended", xlim=(0, most), ylim=(0, most))
+        rates(axis.xaxis, 5)
+        rates(axis.yaxis, 5)
+    axis, share = axes[-1], transform["share"]
+    flat, low, high = transform["flat"]
+    axis.fill_between([0.0, 1.0], [low] * 2, [high] * 2, color=RULE, linewidth=0)
+    axis.plot([0.0, 1.0], [flat] * 2, color=MUTED, linewidth=1.0)
+    axis.step([i / len(share) for i in range(len(share) + 1)], [*share, share[-1]], where="post", color=BLUE)
+    axis.set(xlabel="real length as a quantile of the synthetic lengths", ylabel="share", xlim=(0, 1))
+    axis.set_ylim(bottom=0.0, top=1.25 * max([*share, high]))
+    rates(axis.xaxis, 5)
+    rates(axis.yaxis, 5)
+    return figure
