@@ -16,7 +16,7 @@ from seqjax.evaluate.behaviour import behaviour
 from seqjax.experiment import Experiment
 from seqjax.models.next_action import NextAction
 from seqjax.nn.recurrence import LSTM
-from seqjax.objectives.sequence import SequenceHparams, sequence_objective, window_batch
+from seqjax.objectives.sequence import SequenceHparams, sequence_objective, symbol_batch
 from seqjax.report.behaviour import behaviour_sections
 from seqjax.train.fit import Stop
 
@@ -24,7 +24,7 @@ experiment = Experiment(
     data=partial(sampled, process=echo, series=10_000, test=10_000),
     corpus=symbols,
     plan=partial(stream_reset, lanes=20, window=20),
-    gather=window_batch,
+    gather=symbol_batch,
     model=partial(NextAction, body=partial(LSTM, features=(20, 20)), direct=True),
     objective=sequence_objective,
     views={},

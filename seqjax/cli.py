@@ -1,8 +1,9 @@
-"""The command line: `seqjax run | eval | compare | recommend | data`."""
+"""The command line: `seqjax run | eval | compare | recommend | generate | fidelity | score | data`."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status. Errors that a user can mend are one line, without a traceback."""
     words = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(words, argparse.Namespace(words=words))
-    from seqjax import commands  # jax is imported only once the words of the command are known to be right
+    commands = importlib.import_module(f"seqjax.commands.{options.subject}")  # jax comes only once the words are right
+    from seqjax.commands.console import USER_ERRORS
     from seqjax.train.fit import Interrupted
 
     try:
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         Console(stderr=True, soft_wrap=True).print(Text(str(stop), "yellow"))
         return EXIT_INTERRUPTED
-    except commands.USER_ERRORS as error:
+    except USER_ERRORS as error:
         Console(stderr=True, soft_wrap=True).print(Text.assemble(("error:", "bold red"), f" {error}"))
         return EXIT_ERROR
     return 0
@@ -39,10 +41,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"seqjax {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="train and evaluate an experiment file")
+    run = commands.add_parser("run", help="train and evaluate an experiment or study file")
+    run.set_defaults(subject="run")
     run.add_argument("experiment", type=Path, metavar="EXPERIMENT.py")
     run.add_argument("--out", type=Path, help="run folder (default: runs/EXPERIMENT-ID)")
     run.add_argument("--seed", type=int, default=0, help="fixes initial weights, order, draws and random splits")
+    run.add_argument("--seeds", type=_positive, help="run so many seeds from --seed on, finished ones kept")
     run.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="dotted settings")
     run.add_argument("--config", type=Path, help="TOML file of settings; --set goes before it")
     run.add_argument("--from", dest="start", type=Path, metavar="RUN", help="start from the weights of a run")
@@ -51,14 +55,17 @@ def parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("eval", help="evaluate a run on another log")
     evaluate.add_argument("run", type=Path, metavar="RUN")
+    evaluate.set_defaults(subject="run")
     _log_options(evaluate)
     evaluate.add_argument("--out", type=Path, help="write the numbers here, as JSON")
 
     compare = commands.add_parser("compare", help="compare runs: paired over sessions, or over seeds")
+    compare.set_defaults(subject="run")
     compare.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     compare.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="default: those the run shows first")
 
     recommend = commands.add_parser("recommend", help="write the best next items for every session of a log")
+    recommend.set_defaults(subject="recommend")
     recommend.add_argument("run", type=Path, metavar="RUN")
     _log_options(recommend)
     recommend.add_argument("--k", type=int, default=20, help="items per session")
@@ -66,7 +73,42 @@ def parser() -> argparse.ArgumentParser:
     recommend.add_argument("--exclude-seen", action="store_true", help="leave out items that the session has already")
     recommend.add_argument("--exclude", type=Path, metavar="FILE", help="leave out these items, one a line")
 
+    generate = commands.add_parser("generate", help="write new series of a run's model, as an event log")
+    generate.set_defaults(subject="series")
+    generate.add_argument("run", type=Path, metavar="RUN")
+    generate.add_argument("--n", type=_positive, required=True, help="number of series")
+    generate.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv, .tsv, .parquet or .txt")
+    generate.add_argument("--seed", type=int, default=0)
+    generate.add_argument("--prefix", nargs="+", default=[], metavar="ACTION", help="how every series begins")
+    generate.add_argument("--temperature", type=float, default=1.0)
+    generate.add_argument("--top-k", type=int, metavar="K", help="draw among the K likeliest actions")
+    generate.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest that reach P together")
+    generate.add_argument("--max-len", type=_positive, help="cut series here (default: twice the longest in training)")
+
+    fidelity = commands.add_parser("fidelity", help="compare two logs of series, whoever made them")
+    fidelity.set_defaults(subject="series")
+    fidelity.add_argument("real", type=Path, metavar="REAL")
+    fidelity.add_argument("synthetic", type=Path, metavar="SYNTHETIC")
+    fidelity.add_argument("--out", type=Path, required=True, metavar="DIR")
+    fidelity.add_argument("--train", type=Path, metavar="LOG", help="what the synthetic series were learned from")
+    fidelity.add_argument("--given", type=int, default=0, help="first actions of a series that were no choice")
+    fidelity.add_argument("--longest", type=_positive, default=200, help="longer series count as one length")
+    fidelity.add_argument("--permutations", type=_positive, default=499)
+    fidelity.add_argument("--seed", type=int, default=0)
+    _column_options(fidelity)
+
+    score = commands.add_parser("score", help="write what a run says of every sequence of a log")
+    score.set_defaults(subject="series")
+    score.add_argument("run", type=Path, metavar="RUN")
+    _log_options(score)
+    score.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv, .tsv or .parquet")
+    score.add_argument("--seed", type=int, default=0)
+    score.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="settings of the score"
+    )
+
     data = commands.add_parser("data", help="prepare a log; get or check a public data set")
+    data.set_defaults(subject="data")
     verbs = data.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, words in (("get", "download a public data set and check it"), ("check", "check a public data set")):
         command = verbs.add_parser(verb, help=words)
@@ -82,6 +124,12 @@ def parser() -> argparse.ArgumentParser:
     prepare.add_argument("--test-days", type=float, default=1.0)
     prepare.add_argument("--validation-days", type=float, default=0.0)
     return top
+
+
+def _positive(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
 
 
 def _log_options(command: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import importlib
 import inspect
 import runpy
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import FunctionType, NoneType, UnionType
@@ -31,6 +31,7 @@ class Experiment:
     hparams -> optax transform, given the number of `steps` if it asks. evaluate: (model, params, log) -> Evaluation,
     for the test given what it asks of `train`, `counts`, `baselines` and `seed`. sees_more: baselines that know more
     than the model does. headline: the metrics that are shown first. sections: what only this task shows on a page.
+    score: (model, params, log) -> columns for `seqjax score`.
     """
 
     data: Callable[..., Any]
@@ -47,9 +48,30 @@ class Experiment:
     baselines: tuple[Callable[..., Any], ...] = ()
     sees_more: tuple[str, ...] = ()
     stop: Stop = Stop()  # noqa: RUF009
+    chunk_steps: int = 200
     headline: tuple[str, ...] = NEXT_ITEM
     sections: Callable[..., Any] = next_item_sections
-    chunk_steps: int = 200
+    score: Callable[..., Any] | None = None
+
+
+def no_sections(results: Mapping[str, Any]) -> Sequence[str]:
+    """No part of a study's page beside the table of means."""
+    del results
+    return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Experiments that belong together, each run with several seeds.
+
+    headline: the metrics that are compared (default: those of the first experiment). sections: what the page shows
+    beside the means, (experiment -> seed -> finished run) -> HTML.
+    """
+
+    experiments: Mapping[str, Experiment]
+    seeds: int = 3
+    headline: tuple[str, ...] = ()
+    sections: Callable[[Mapping[str, Any]], Sequence[str]] = no_sections
 
 
 KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", NoneType: "none"}
@@ -60,14 +82,15 @@ class SettingError(ValueError):
     """A setting has no such name or value."""
 
 
-def read_experiment(path: Path) -> Experiment:
-    """Executes an experiment file and returns its `experiment`; raises SettingError if there is none."""
+def read_experiment(path: Path) -> Experiment | Study:
+    """Executes an experiment file and returns its `experiment` or `study`; raises SettingError if there is neither."""
     if not path.is_file():
         raise SettingError(f"{path}: no such experiment file")
-    found = runpy.run_path(str(path)).get("experiment")
-    if not isinstance(found, Experiment):
-        raise SettingError(f"{path} defines no `experiment`: add `experiment = seqjax.Experiment(...)`")
-    return found
+    defined = runpy.run_path(str(path))
+    for name, kind in (("experiment", Experiment), ("study", Study)):
+        if isinstance(defined.get(name), kind):
+            return defined[name]
+    raise SettingError(f"{path} defines no `experiment` and no `study`: add `experiment = seqjax.Experiment(...)`")
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 from scipy import special
 
+from seqjax.data.events import EventLog, padded
+from seqjax.decide import segment
 from seqjax.generate import draw, last_symbol
 
 BLOCK = 4096  # paths in one device call
@@ -137,3 +139,38 @@ def _follow(
         return tuple((jnp.mean(value, axis=0), jnp.var(value, axis=0)) for value in values)
 
     return jax.vmap(sequence)(first + jnp.arange(len(prefixes)), prefixes, valid)
+
+
+def score_series(
+    model: nn.Module,
+    params: PyTree,
+    log: EventLog,
+    *,
+    seed: int = 0,
+    within: int = 3,
+    paths: int = 256,
+    leaves: float = 0.2,
+) -> dict[str, Shaped[np.ndarray, "sequence"]]:
+    """What is expected after each series of a log, taken as not over yet: columns for `seqjax score`.
+
+    `leaves_now` is exact; `leaves_within`, its interval, and `expected_actions` look `within` draws ahead; then the
+    likeliest next action, its probability, and the segment: "leaves" from the probability `leaves` on.
+    """
+    words, order = log.vocabulary["item"], np.argsort(log.lengths, kind="stable")
+    parts = []
+    for first in range(0, len(order), BLOCK):
+        series = padded(log, order[first : first + BLOCK])
+        held = forecast(model, params, jax.random.key(seed), *series, horizon=within, paths=paths)
+        now = forecast(model, params, jax.random.key(seed), *series, horizon=1, paths=2).occur.value[:, 1:-1]
+        parts.append({
+            "leaves_now": held.leave.value[:, 0],
+            f"leaves_within_{within}": held.leave.value[:, -1],
+            f"leaves_within_{within}_low": held.leave.low[:, -1],
+            f"leaves_within_{within}_high": held.leave.high[:, -1],
+            f"actions_within_{within}": held.remaining,
+            "likeliest_action": words[now.argmax(axis=1)],
+            "likeliest_probability": now.max(axis=1),
+            "segment": segment({"leaves": held.leave.value[:, 0]}, {"leaves": leaves}),
+        })  # fmt: skip
+    back = np.argsort(order)
+    return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}

@@ -104,6 +104,38 @@ def top1_max(scores: Float[Array, "column"], target: Int[Array, ""], columns: Co
     return jnp.sum(s * (jax.nn.sigmoid(scores - scores[target]) + jax.nn.sigmoid(scores**2)))
 
 
+def next_symbol(scores: Float[Array, "symbol"], target: Int[Array, ""]) -> Scalar:
+    """-log softmax of the symbol that came, in nats; a score of minus infinity is no candidate.
+
+    >>> round(float(next_symbol(jnp.array([-jnp.inf, 0.0, 0.0]), jnp.int32(2))), 4)  # log 2
+    0.6931
+    """
+    return -jax.nn.log_softmax(scores)[target]
+
+
+class Return(NamedTuple):
+    """When somebody came back, in intervals of time counted from 1 (a day each, say)."""
+
+    interval: Int[Array, "..."]  # of the return; beyond `seen`, or of any size, where nobody came while one looked
+    seen: Int[Array, "..."]  # whole intervals that were observed
+
+
+def discrete_hazard(scores: Float[Array, "interval"], target: Return) -> Scalar:
+    """-log likelihood of a return, h_k = sigmoid(scores[k - 1]) its hazard in interval k if it has not come before.
+
+    -log h_b - sum over k < b of log(1 - h_k) for a return in interval b; where none was seen, the sum over the seen
+    intervals. Singer and Willett (1993), eq. 8; what lies beyond the scores is not asked for.
+
+    >>> value = discrete_hazard(jnp.zeros(3), Return(jnp.int32(2), jnp.int32(9)))
+    >>> round(float(value), 4)  # two fair coins
+    1.3863
+    """
+    interval = jnp.arange(1, scores.shape[0] + 1)
+    came = (interval == target.interval) & (interval <= target.seen)
+    survived = (interval < target.interval) & (interval <= target.seen)
+    return jnp.sum(jnp.where(came, jax.nn.softplus(-scores), 0.0) + jnp.where(survived, jax.nn.softplus(scores), 0.0))
+
+
 def _log_partition(scores: Float[Array, "column"], columns: Columns) -> Scalar:
     """log sum_v weight_v e^score_v."""
     scores = scores + jnp.log(columns.weight)

@@ -84,7 +84,13 @@ def write_json(file: Path, value: Any) -> None:
 
 def _facts(log: EventLog) -> dict[str, int | str]:
     words = {f"{name}s": len(entries) for name, entries in log.vocabulary.items()}
-    return {"sequences": log.sequences, "events": log.events, **words, "checksum": checksum(log)[:16]}
+    return {
+        "sequences": log.sequences,
+        "events": log.events,
+        "longest": int(log.lengths.max(initial=0)),
+        **words,
+        "checksum": checksum(log)[:16],
+    }
 
 
 def _git_revision() -> str | None:

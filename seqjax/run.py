@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PyTree, Shaped
 
-from seqjax.data.events import Split, take
+from seqjax.data.events import EventLog, Split, take
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.experiment import Experiment, SettingError, call, describe, resolve, settings_of
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
@@ -85,6 +85,7 @@ def train(
     name: str,
     seed: int = 0,
     resume: bool = False,
+    finished: bool = False,
     start: Path | None = None,
     command: str = "",
     log: Log = lambda record: None,
@@ -92,8 +93,8 @@ def train(
     """Trains, evaluates and writes the run folder `folder(run id)`; returns it.
 
     `start`: a run whose weights and optimizer state this one begins with: ids that both vocabularies know keep their
-    rows, new ids get fresh ones. `log` receives every record that is worth showing. Raises before training what can be
-    known before training: DataError, SettingError, OSError.
+    rows, new ids get fresh ones. `finished`: a run that has finished is returned as it is. `log` receives every record
+    that is worth showing. Raises before training what can be known before training: DataError, SettingError, OSError.
     """
     split = call(experiment.data, seed=seed)
     before, counted = None, {}
@@ -104,6 +105,8 @@ def train(
     folder = folder(manifest["run"])
     for message in open_folder(folder, manifest, resume):
         log({"kind": "warning", "message": message})
+    if finished and (folder / "metrics.json").is_file():
+        return folder
     parts = assemble(experiment, split, seed)
     for message in _doubts(experiment, split, parts):
         log({"kind": "warning", "message": message})
@@ -135,14 +138,19 @@ def _write_facts(folder: Path, manifest: dict[str, Any], split: Split) -> None:
     """What a run is known by before it trains; the manifest first: a folder without it belongs to nobody."""
     write_json(folder / "manifest.json", manifest)
     write_json(folder / "vocabulary.json", {name: words.tolist() for name, words in split.train.vocabulary.items()})
-    np.save(folder / "item_counts.npy", split.train.counts("item"))
+    np.save(folder / "item_counts.npy", _counts(split.train))
 
 
 def _judge(experiment: Experiment, model: nn.Module, params: PyTree, split: Split, seed: int) -> Evaluation:
     """Evaluates on the test log beside the baselines."""
     baselines = dict(zip(names_of(experiment.baselines), (b(split.train) for b in experiment.baselines), strict=True))
-    offered = {"counts": split.train.counts("item"), "train": split.train, "baselines": baselines, "seed": seed}
+    offered = {"counts": _counts(split.train), "train": split.train, "baselines": baselines, "seed": seed}
     return call(experiment.evaluate, model, params, split.test, **offered)
+
+
+def _counts(log: EventLog) -> Int[np.ndarray, "row"]:
+    """Events of every item; of none where a log has no items."""
+    return log.counts("item") if "item" in log.vocabulary else np.zeros(1, np.int64)
 
 
 def names_of(factories: Sequence[Callable[..., Any]]) -> list[str]:

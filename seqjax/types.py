@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 from flax import struct
-from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar, Shaped
 
 AXES = {
     "lane": "parallel sessions of one step",
@@ -34,6 +34,8 @@ AXES = {
     "width": "width of a head",
     "distance": "events between two",
     "window": "past events that a model looks back on",
+    "day": "numbers of days ahead that are asked about",
+    "interval": "equal stretches of time ahead, counted from 1",
     "item": "entries of the item vocabulary",
     "target": "judged predictions",
     "k": "length of a recommendation list",
@@ -44,8 +46,8 @@ AXES = {
 }
 """Every axis name that a public signature may use, with its meaning."""
 
-Event = Mapping[str, Int[Array, "..."]]
-"""Feature ids of one event, by name of their table: `{"item": 7}`."""
+Event = Mapping[str, Shaped[Array, "..."]]
+"""Feature ids of one event, by name of their table: `{"item": 7}`; and `fresh`, True where a series begins."""
 
 Carry = PyTree
 Params = PyTree
@@ -82,14 +84,14 @@ class SessionBatch(struct.PyTreeNode):
 
 
 class WindowBatch(struct.PyTreeNode):
-    """One step of every lane, a window of symbols each; `target` is what comes after each symbol."""
+    """One step of every lane, a window of events each, with what is asked for after each event."""
 
     ids: Mapping[str, PyTree[Int[Array, "..."]]]  # per viewed table
-    symbol: Int[Array, "lane time"]
-    target: Int[Array, "lane time"]
+    events: Event
+    target: PyTree[Shaped[Array, "lane time ..."]]  # where not valid, anything that the loss can take
     fresh: Bool[Array, "lane time"]  # a series begins: forget the state
     valid: Bool[Array, "lane time"]
-    divisor: Scalar  # mean number of valid symbols a step
+    divisor: Scalar  # mean number of valid events a step
 
 
 @runtime_checkable

@@ -11,6 +11,8 @@ import pytest
 import tiny
 
 from seqjax.data.files import read_files
+from seqjax.data.split import DAY
+from seqjax.data.visits import split_visits, visit_log
 from seqjax.experiment import describe, override, read_experiment, resolve, settings_of
 from seqjax.run import assemble
 
@@ -23,6 +25,15 @@ def stand_in(tmp_path_factory):
     return partial(read_files, tiny.write_log(folder / "train.tsv", 1, 200), tiny.write_log(folder / "test.tsv", 2, 4))
 
 
+def visits():
+    """A hundred users who come on eighty days in a row."""
+    offsets, time = np.arange(101) * 80, np.tile(DAY * np.arange(80), 100)
+    return split_visits(visit_log(offsets, time, np.ones(8000, np.int64), 80 * DAY, np.arange(100).astype(str)))
+
+
+OTHERS = {"behaviour_return": visits}  # stand-ins for data of another kind than sessions of items
+
+
 def test_there_are_experiments():
     assert {"gru4rec", "gru4rec_diginetica", "gru4rec_complete_journey"} <= {file.stem for file in FILES}
 
@@ -33,7 +44,7 @@ def test_two_steps(file, stand_in, monkeypatch):
     experiment = read_experiment(file)
     described = json.loads(json.dumps(describe(experiment)))
     assert describe(resolve(described)) == described
-    experiment = dataclasses.replace(experiment, data=stand_in)
+    experiment = dataclasses.replace(experiment, data=OTHERS.get(file.stem, stand_in))
     if "features" in settings_of(experiment.model):
         experiment = override(override(experiment, "model.features", 8), "draw.count", 16)
     parts = assemble(experiment, experiment.data(), seed=0)

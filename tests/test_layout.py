@@ -17,7 +17,7 @@ TREES = {path: ast.parse(text) for path, text in SOURCE.items()}
 
 FLOORS = (
     ("types", "version"),
-    ("data", "nn", "losses", "metrics"),
+    ("data", "nn", "losses", "metrics", "decide"),
     ("models",),
     ("objectives", "optim"),
     ("train", "evaluate", "baselines", "recommender", "generate", "forecast"),

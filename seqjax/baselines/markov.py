@@ -10,7 +10,7 @@ from jaxtyping import Int, PyTree
 
 from seqjax.data.events import EventLog
 from seqjax.data.process import Process, echo
-from seqjax.data.windows import starts, symbols
+from seqjax.data.windows import asked
 from seqjax.models.automaton import automaton
 
 MOST = 50_000_000  # entries of a table of probabilities: 400 MB
@@ -46,8 +46,8 @@ def markov_process(train: EventLog, order: int) -> Process:
     """
     if order < 0:
         raise ValueError(f"order={order}: choose 0 (no memory) or more")
-    read, asked = symbols(train)[:-1], symbols(train)[1:]
-    place = np.arange(len(read)) - np.repeat(starts(train)[:-1], train.lengths + 1)
+    row, _, place = asked(train)
+    read, then = row[:-1], row[1:]
     end = len(train.vocabulary["item"]) + 1
     contexts = _contexts(read, place, order)
     probability, following = np.full((1, end + 1), 1.0 / end), np.zeros((1, end + 1), np.int64)
@@ -60,7 +60,7 @@ def markov_process(train: EventLog, order: int) -> Process:
         there = np.flatnonzero(context >= 0)
         one = np.zeros(nodes, np.int64)
         one[context[there]] = there  # some position of every context
-        counts = np.bincount(context[there] * (end + 1) + asked[there], minlength=nodes * (end + 1))
+        counts = np.bincount(context[there] * (end + 1) + then[there], minlength=nodes * (end + 1))
         counts = counts.reshape(nodes, end + 1).astype(np.float64)
         kinds = (counts > 0).sum(axis=1, keepdims=True)
         parents = before[one]
@@ -68,9 +68,8 @@ def markov_process(train: EventLog, order: int) -> Process:
         following = following[parents] if length else np.zeros((nodes, end + 1), np.int64)
         if length < order:
             longer = contexts[length + 1]
-            then = np.flatnonzero((longer >= 0) & (place > 0)) if length else np.flatnonzero(longer >= 0)
-            came_from = context[then - 1] if length else 0
-            following[came_from, read[then]] = base + nodes + longer[then]
+            ends = np.flatnonzero((longer >= 0) & ((place > 0) | (length == 0)))
+            following[context[ends - 1] if length else 0, read[ends]] = base + nodes + longer[ends]
         tables.append(probability)
         targets.append(following)
         before, base = context, base + nodes

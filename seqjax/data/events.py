@@ -109,6 +109,16 @@ def join(first: EventLog, second: EventLog) -> EventLog:
     return EventLog(offsets, columns, first.vocabulary)
 
 
+def padded(
+    log: EventLog, sequences: Int[np.ndarray, "chosen"]
+) -> tuple[Int[np.ndarray, "chosen time"], Bool[np.ndarray, "chosen time"]]:
+    """The items of the chosen sequences side by side, filled up with padding, and where there is an event."""
+    lengths = log.lengths[sequences]
+    valid = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    position = log.offsets[:-1][sequences][:, None] + np.arange(lengths.max(initial=0))
+    return np.where(valid, np.append(log.columns["item"], 0)[np.where(valid, position, -1)], 0), valid
+
+
 def keep(log: EventLog, events: Bool[np.ndarray, "event"]) -> EventLog:
     """The log of the marked events: neighbours of removed ones become adjacent, a sequence may become empty.
 

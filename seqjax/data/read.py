@@ -31,6 +31,7 @@ USUAL = {  # column names recognised by "auto", compared in lower case without "
     "user": ("userid", "user", "householdid", "visitorid", "customerid"),
 }
 REQUIRED = {"session": "no column of sessions or users", "item": "no column of items", "time": "no column of times"}
+GUESSED = ("auto", "if any")  # take the usual name, which must be there; or only if it is there
 SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}  # units in one second
 LATEST = 7_258_118_400  # 2200-01-01: a later time is a wrong unit, not a time
 
@@ -111,13 +112,13 @@ def choose(path: Path, names: Sequence[str], wanted: Mapping[str, str | None]) -
     plain = {name.lower().replace("_", "").replace("-", ""): name for name in reversed(names)}
     chosen = {}
     for role, name in wanted.items():
-        if name not in (None, "auto") and name not in names:
+        if name not in (None, *GUESSED) and name not in names:
             raise DataError(f"{path}: no column {name!r}; its columns are {list(names)}: {naming(role)}")
         usual = next((plain[word] for word in USUAL[role] if word in plain), None)
-        chosen[role] = usual if name == "auto" else name
+        chosen[role] = usual if name in GUESSED else name
     for role, missing in REQUIRED.items():
         given = chosen[role] or (chosen["user"] if role == "session" else None)
-        if given is None and (role, wanted[role]) != ("time", None):
+        if given is None and (role != "time" or wanted[role] == "auto"):
             hint = naming(role) + (", or time=None for file order" if role == "time" else "")
             raise DataError(f"{path}: {missing}; its columns are {list(names)}: {hint}")
     return chosen
@@ -174,9 +175,9 @@ def read(
     """The events of a file as an Ibis table: `session`, `item`, `user` (text), `time` (seconds), `row`, numbers.
 
     `session`, `item`, `time` and `user` name the file's columns, "auto" takes the usual names, None leaves the column
-    out; `names` names the columns of a file without a header line; `numbers` are further columns kept as numbers.
-    A file with one session per line (`.txt`, items separated by spaces) has no time. Every value is checked: raises
-    DataError that names file, row and value where one cannot be used.
+    out (time "if any": a usual name, else file order); `names` names the columns of a file without a header line;
+    `numbers` are further columns kept as numbers. A file with one session per line (`.txt`, items separated by spaces)
+    has no time. Every value is checked: raises DataError that names file, row and value where one cannot be used.
     """
     path, connection = Path(path), connection or ibis.duckdb.connect()
     try:
@@ -185,7 +186,7 @@ def read(
                 raise DataError(f"{path}: there is no such file; give the path of a log")
             found = None
         elif (found := layout(path, delimiter, names)) is None:
-            if named := {session, item, time, user, *numbers} - {"auto", None}:
+            if named := {session, item, time, user, *numbers} - {None, *GUESSED}:
                 raise DataError(f"{path}: has one session per line and no column {named.pop()!r}; give none")
             return stored(connection, ibis.memtable(session_lines(connection, path)), path, text=False)
         table = raw(connection, path, found)

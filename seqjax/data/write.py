@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 from jaxtyping import Shaped
 from pyarrow import csv, parquet
 
-from seqjax.data.events import DataError
+from seqjax.data.events import DataError, EventLog
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
@@ -25,6 +26,36 @@ def write_rows(file: Path, columns: Mapping[str, Shaped[np.ndarray, "line"]]) ->
         options = csv.WriteOptions(delimiter=DELIMITERS[file.suffix], quoting_style="needed")
         csv.write_csv(table, partial, options)
     partial.replace(file)
+
+
+def write_log(file: Path, log: EventLog) -> None:
+    """Writes a log: a row per event with its `session` and `item`, or (`.txt`) a line per session of items.
+
+    Sessions are numbered from 1 where the log has no keys; one without events leaves no trace. There are no times: read
+    it in file order. Raises DataError for an ending that names no format, and for items with spaces in a `.txt`.
+    """
+    check_log_ending(file)
+    words = log.vocabulary["item"]
+    item = words[log.columns["item"] - 1]
+    if file.suffix != ".txt":
+        keys = dict(log.keys) or {"session": np.arange(1, log.sequences + 1)}
+        write_rows(file, {name: key[log.sequence] for name, key in keys.items()} | {"item": item})
+        return
+    if spaced := [word for word in words.tolist() if len(word.split()) != 1]:
+        raise DataError(f"{file}: the item {spaced[0]!r} has a space, which parts items there; write .csv or .parquet")
+    partial = file.with_name(file.name + ".partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        for begin, end in pairwise(log.offsets.tolist()):
+            stream.write(" ".join(item[begin:end].tolist()) + "\n")
+    partial.replace(file)
+
+
+def check_log_ending(file: Path) -> None:
+    """Raises DataError unless the file's ending names a format that `write_log` knows, and its folder is there."""
+    if not file.parent.is_dir():
+        raise DataError(f"{file}: there is no folder {file.parent}; make it first")
+    if file.suffix != ".txt":
+        check_ending(file)
 
 
 def check_ending(file: Path) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Float, PyTree
 
 from seqjax.data.events import EventLog, take
+from seqjax.data.windows import asked
 from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, reliability
 from seqjax.evaluate.evaluation import Evaluation
-from seqjax.evaluate.fidelity import asked, distances
+from seqjax.evaluate.fidelity import distances
 from seqjax.evaluate.likelihood import Likelihoods, Predictions, likelihoods, predict
 from seqjax.evaluate.series import compare_series
 from seqjax.generate import generate

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Num
 from scipy import sparse
 
 from seqjax.data.events import EventLog, join
-from seqjax.data.windows import starts, symbols
+from seqjax.data.windows import asked
 
 GRAMS = ("action", "bigram", "trigram", "4-gram", "5-gram", "6-gram")
 LAGS = range(2, 6)
@@ -109,13 +109,6 @@ def features(log: EventLog, given: int = 0, longest: int = 200) -> Iterator[tupl
         yield f"lag {lag}", _table(owner[there], pair, log.sequences)
     begin, length = runs(log)
     yield "run", _table(log.sequence[begin], np.minimum(length, longest), log.sequences)
-
-
-def asked(log: EventLog) -> tuple[Int[np.ndarray, "..."], Int[np.ndarray, "symbol"], Int[np.ndarray, "symbol"]]:
-    """The symbols of a log in a row, and of each but the first its series and its place there (a_1 has place 0)."""
-    size = log.lengths + 1
-    place = np.arange(size.sum()) - np.repeat(starts(log)[:-1], size)
-    return symbols(log), np.repeat(np.arange(log.sequences), size), place
 
 
 def runs(log: EventLog) -> tuple[Int[np.ndarray, "row"], Int[np.ndarray, "row"]]:

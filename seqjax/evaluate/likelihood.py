@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -13,11 +12,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from seqjax.data.events import EventLog
-from seqjax.data.windows import starts, symbols
+from seqjax.data.windows import asked, spans, symbols
 from seqjax.evaluate.intervals import bootstrap
+from seqjax.evaluate.reading import WINDOW, read_series
 
-WINDOW = 32  # symbols of every lane that are read at once
-SCORE_NUMBERS = 1 << 24  # largest block of scores: lanes x WINDOW x symbols
+SCORES = 1 << 24  # largest block of scores: lanes x WINDOW x symbols
 
 
 class Predictions(NamedTuple):
@@ -61,31 +60,21 @@ class Likelihoods(NamedTuple):
 def predict(model: nn.Module, params: PyTree, log: EventLog, *, lanes: int = 256) -> Predictions:
     """Reads every series from its begin and notes what the model expects before each of its symbols.
 
-    `lanes` series are read side by side, like lengths together; it changes the speed and not the result.
+    Raises ValueError for a log without series.
     """
-    lanes = max(1, min(lanes, SCORE_NUMBERS // (WINDOW * (len(log.vocabulary["item"]) + 2)), log.sequences))
-    corpus, count = symbols(log), log.lengths + 1
-    out = [np.zeros(len(corpus) - 1, kind) for kind in (np.float32, np.float32, bool)]
-    order = np.argsort(-count, kind="stable")
-    for begin in range(0, log.sequences, lanes):
-        group = order[begin : begin + lanes]
-        group = np.append(group, np.full(lanes - len(group), -1))
-        length = np.where(group < 0, 0, count[group])
-        state = None
-        for at in range(0, int(length.max()), WINDOW):
-            place = at + np.arange(WINDOW)
-            valid = place < length[:, None]
-            position = np.where(valid, starts(log)[group][:, None] + place, 0)
-            state, said = _read(model, params, state, corpus[position], corpus[position + 1], valid)
-            for column, values in zip(out, said, strict=True):
-                column[position[valid]] = np.asarray(values)[valid]
-    return Predictions(*out)
+    if not log.sequences:
+        raise ValueError("the log has no series to judge: give one or more")
+    row, most = symbols(log), max(1, SCORES // (WINDOW * (len(log.vocabulary["item"]) + 2)))
+    target = {"next": row[1:]}
+    read = read_series(model, params, {"item": row[:-1]}, spans(log), _expect, target, lanes=min(lanes, most))
+    return Predictions(*read)
 
 
 def likelihoods(predictions: Predictions, log: EventLog, given: int = 0) -> Likelihoods:
     """Sums over every series, without its first `given` symbols: those that it was handed and did not choose."""
-    judged = _places(log) >= given
-    owner = np.repeat(np.arange(log.sequences), log.lengths + 1)[judged]
+    _, owner, place = asked(log)
+    judged = place >= given
+    owner = owner[judged]
     sums = [
         np.bincount(owner, column[judged].astype(np.float64), minlength=log.sequences)
         for column in (np.ones(len(judged)), predictions.log_prob, predictions.hit)
@@ -104,30 +93,7 @@ def _means(held: Likelihoods, replicates: int) -> dict[str, float]:
     return numbers
 
 
-def _places(log: EventLog) -> Int[np.ndarray, "symbol"]:
-    """The place of every asked symbol in its series, from 0."""
-    return np.arange(log.events + log.sequences) - np.repeat(starts(log)[:-1], log.lengths + 1)
-
-
-@partial(jax.jit, static_argnames="model")
-def _read(
-    model: nn.Module,
-    params: PyTree,
-    state: PyTree | None,
-    symbol: Int[Array, "lane time"],
-    target: Int[Array, "lane time"],
-    valid: Bool[Array, "lane time"],
-) -> tuple[PyTree, tuple[Array, Array, Array]]:
-    """Reads a window in every lane: log probability of each target, of the end, and whether the likeliest came."""
-    start = model.init_state()
-    if state is None:
-        state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(symbol), *jnp.shape(leaf))), start)
-
-    def lane(state: PyTree, symbol: Array, target: Array, valid: Array) -> tuple[PyTree, tuple[Array, Array, Array]]:
-        state, states = model.apply({"params": params}, state, {"item": symbol}, valid, method="encode")
-        scores = jax.vmap(lambda state: model.apply({"params": params}, state, method="read"))(states)
-        law = jax.nn.log_softmax(scores)
-        own = jnp.take_along_axis(law, target[:, None], axis=1)[:, 0]
-        return state, (own, jnp.exp(law[:, -1]), jnp.argmax(scores, axis=1) == target)
-
-    return jax.vmap(lane)(state, symbol, target, valid)
+def _expect(scores: Float[Array, "symbol"], target: Mapping[str, Int[Array, ""]]) -> list[Array]:
+    """Log probability of the symbol that came and of the end, and whether the likeliest came."""
+    law = jax.nn.log_softmax(scores)
+    return [law[target["next"]], jnp.exp(law[-1]), jnp.argmax(scores) == target["next"]]

@@ -11,9 +11,10 @@ from jaxtyping import Num
 from seqjax.baselines.markov import markov_process
 from seqjax.data.events import EventLog, take
 from seqjax.data.process import true_log_prob
+from seqjax.data.windows import asked
 from seqjax.evaluate.calibration import wilson
 from seqjax.evaluate.evaluation import Evaluation
-from seqjax.evaluate.fidelity import asked, distances, runs
+from seqjax.evaluate.fidelity import distances, runs
 from seqjax.evaluate.intervals import t_interval
 from seqjax.evaluate.memorisation import copies, nearest
 from seqjax.metrics import roc_auc

@@ -6,12 +6,13 @@ import html
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from rich.table import Table
 
 from seqjax.report import overlays
 from seqjax.report.html import drawn, facts, grid, section, sheet
 from seqjax.report.page import Page, everything_html
 from seqjax.report.plots import BLUE, Series, number
-from seqjax.report.tables import estimate, written
+from seqjax.report.tables import estimate, terminal_table, written
 
 NAMES = (
     *("length", "action", "bigram", "trigram", "4-gram", "5-gram", "6-gram"),
@@ -92,8 +93,8 @@ def overlaid(name: str, metrics: Mapping[str, float], tables: Mapping[str, Mappi
         return ""
     jsd, floor = metrics[f"jsd/{name}"], metrics[f"floor/{name}"]
     caption = (
-        f"JSD {number(jsd)} nats ({number(BITS * jsd)} bits), {ratio(metrics, name):.1f} x the floor of {number(floor)}; "
-        f"by chance as far apart: p = {number(metrics[f'p/{name}'])}."
+        f"JSD {number(jsd)} nats ({number(BITS * jsd)} bits), {ratio(metrics, name):.1f} x the floor of "
+        f"{number(floor)}; as far apart by chance: p = {number(metrics[f'p/{name}'])}."
     )
     figure = overlays.overlay(held["value"], held["real"], held["synthetic"], LABELS[name])
     return drawn(figure, f"Distribution of {LABELS[name]}", caption)
@@ -112,6 +113,17 @@ def distances_html(metrics: Mapping[str, float], names: Sequence[str]) -> str:
     )
     heads = ["", "JSD, nats", "bits", "floor, nats", "JSD / floor", "p"]
     return grid(heads, body) + f'<p class="note">{note}</p>'
+
+
+def distances_table(metrics: Mapping[str, float]) -> Table:
+    """Every distance beside its floor, for the terminal."""
+    table = terminal_table("", ["JSD, nats", "floor, nats", "JSD / floor", "p"])
+    for name in NAMES:
+        if f"jsd/{name}" in metrics:
+            jsd, floor, p = (number(metrics[f"{kind}/{name}"]) for kind in ("jsd", "floor", "p"))
+            table.add_row(name, jsd, floor, f"{ratio(metrics, name):.2f}", p)
+    table.caption = summary(metrics)
+    return table
 
 
 def hazard_html(tables: Mapping[str, Mapping]) -> str:
@@ -158,7 +170,7 @@ def against(metrics: Mapping[str, float], name: str, other: str) -> str:
 
 
 def heart_html(metrics: Mapping[str, float]) -> str:
-    """Copies, nearest series, unseen pairs, the classifier, and the likelihood gap, each with what it is compared to."""
+    """Copies, nearest series, unseen pairs, the classifier and the likelihood gap, each beside what it would be."""
     held = {
         "copies of training series": against(metrics, "copies", "held-out real series"),
         "edit distance to the nearest (longer half)": against(metrics, "nearest", "held-out real series"),

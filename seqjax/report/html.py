@@ -76,7 +76,8 @@ section { margin-top: 2.2rem; }
 table { border-collapse: collapse; font-size: .94rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .22rem 0 .22rem 1.8rem; font-weight: 400; white-space: nowrap; }
 th[scope=row], th:first-child { text-align: left; padding-left: 0; }
-thead th { color: var(--muted); font-size: .88rem; border-bottom: 1px solid var(--rule); vertical-align: bottom; }
+thead th { color: var(--muted); font-size: .88rem; border-bottom: 1px solid var(--rule); vertical-align: bottom;
+  white-space: normal; max-width: 9rem; }
 small { color: var(--muted); font-size: .88em; }
 .model th, .model td { font-weight: 650; } .model th { color: var(--blue); } .model small { font-weight: 400; }
 .more th, .more td { color: var(--muted); }

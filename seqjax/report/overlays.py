@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seqjax.report.plots import BLUE, INK, MUTED, PAPER, RULE, Series, canvas, name_ends, rates, styled, ticks
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CROWDED, LINED = 24, 16  # so many kinds: names stand upright, numbers are joined by a line
@@ -72,19 +73,23 @@ def hazard(steps: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Figur
 
 
 @styled
+def reliabilities(panels: Mapping[str, Mapping[str, Sequence[float]]], x_label: str, y_label: str) -> Figure:
+    """What came against what was said, in groups with intervals; a panel for each kind of prediction."""
+    figure, (axes,) = canvas(2.6 if len(panels) > 2 else 2.9, 1, len(panels))
+    for axis, (title, held) in zip(axes, panels.items(), strict=True):
+        _reliability(axis, held)
+        axis.set(xlabel=x_label, title=title)
+    axes[0].set_ylabel(y_label)
+    return figure
+
+
+@styled
 def calibration(reliability: Mapping[str, Sequence[float]] | None, transform: Mapping[str, Sequence[float]]) -> Figure:
     """Left, if there are predictions: what came against what was said. Right: lengths as quantiles of the new ones."""
     figure, (axes,) = canvas(2.8, 1, 2 if reliability else 1)
     if reliability:
-        axis, said, came = axes[0], reliability["said"], reliability["came"]
-        most = 1.08 * max([*said, *reliability["high"]])
-        axis.plot([0.0, most], [0.0, most], color=RULE, zorder=0)
-        for place, low, high in zip(said, reliability["low"], reliability["high"], strict=True):
-            axis.plot([place, place], [low, high], color=BLUE, linewidth=1.4)
-        axis.plot(said, came, "o", color=BLUE, markersize=4)
-        axis.set(xlabel="predicted P(end)", ylabel="share that ended", xlim=(0, most), ylim=(0, most))
-        rates(axis.xaxis, 5)
-        rates(axis.yaxis, 5)
+        _reliability(axes[0], reliability)
+        axes[0].set(xlabel="predicted P(end)", ylabel="share that ended")
     axis, share = axes[-1], transform["share"]
     flat, low, high = transform["flat"]
     axis.fill_between([0.0, 1.0], [low] * 2, [high] * 2, color=RULE, linewidth=0)
@@ -95,3 +100,15 @@ def calibration(reliability: Mapping[str, Sequence[float]] | None, transform: Ma
     rates(axis.xaxis, 5)
     rates(axis.yaxis, 5)
     return figure
+
+
+def _reliability(axis: Axes, held: Mapping[str, Sequence[float]]) -> None:
+    """Groups of like predictions with their intervals, and the diagonal where they should lie."""
+    most = min(1.0, 1.08 * max([*held["said"], *held["high"]]))
+    axis.plot([0.0, most], [0.0, most], color=RULE, zorder=0)
+    for place, low, high in zip(held["said"], held["low"], held["high"], strict=True):
+        axis.plot([place, place], [low, high], color=BLUE, linewidth=1.4)
+    axis.plot(held["said"], held["came"], "o", color=BLUE, markersize=4)
+    axis.set(xlim=(0, most), ylim=(0, most))
+    rates(axis.xaxis, 4)
+    rates(axis.yaxis, 4)

@@ -77,9 +77,8 @@ def answer(page: Page) -> str:
     peers = [row for row in others if not row.sees_more]
     if model.held[first].value is None:
         return f"{model.title} has no {label(first)} yet: the run was not evaluated."
-    text = f"{model.title} reaches {label(first)} {written(model.held[first])}"
-    if lower_is_better(first):
-        text = f"{model.title} needs {written(model.held[first])} {label(first)}"
+    verb = ":" if lower_is_better(first) else " reaches"
+    text = f"{model.title}{verb} {label(first)} {written(model.held[first])}"
     if not peers or peers[0].held[first].value is None:
         return text + "."
     difference = peers[0].difference

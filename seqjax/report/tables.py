@@ -21,7 +21,7 @@ LABELS = {
     "ndcg": "NDCG",
     "nats": "nats a symbol",
     "jsd": "JSD of",
-    "brier": "Brier score",
+    "brier": "Brier",
     "ece": "calibration error",
 }
 LOWER_IS_BETTER = {"nats", "bits", "perplexity", "jsd", "brier", "ece"}

