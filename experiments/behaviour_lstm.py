@@ -14,6 +14,7 @@ from seqjax.data.process import echo, sampled
 from seqjax.data.windows import stream_reset, symbols
 from seqjax.evaluate.behaviour import behaviour
 from seqjax.experiment import Experiment
+from seqjax.forecast import score_series
 from seqjax.models.next_action import NextAction
 from seqjax.nn.recurrence import LSTM
 from seqjax.objectives.sequence import SequenceHparams, sequence_objective, symbol_batch
@@ -36,4 +37,5 @@ experiment = Experiment(
     stop=Stop(epochs=30),
     headline=("nats", "jsd/length", "jsd/bigram", "jsd/6-gram"),
     sections=behaviour_sections,
+    score=score_series,
 )

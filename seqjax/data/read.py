@@ -222,9 +222,12 @@ def reason(path: Path, message: str) -> str:
     return f"{path}: cannot be read: {lines[0] if lines else message}"
 
 
-def session_lines(connection: ibis.BaseBackend, path: Path) -> pa.Table:
-    """Events of a file with one session per line: the session's id is its line number."""
-    lines = text_lines(connection, path).filter(lambda table: table.line.length() > 0).order_by("row").to_pyarrow()
+def session_lines(connection: ibis.BaseBackend, path: Path, like: str = ".") -> pa.Table:
+    """Events of a file with one session per line: the session's id is its line number.
+
+    like: a regular expression that the lines of sessions match; others (headers, blank lines) are left out.
+    """
+    lines = text_lines(connection, path).filter(lambda table: table.line.re_search(like)).order_by("row").to_pyarrow()
     words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(lines["line"])).combine_chunks()
     rows = lines["row"].to_numpy().repeat(pc.list_value_length(words).to_numpy())
     return pa.table({"row": rows, "session": pc.cast(pa.array(rows), pa.string()), "item": words.flatten()})

@@ -77,6 +77,21 @@ def tail(log: EventLog, share: float) -> tuple[EventLog, EventLog]:
     return take(log, order[:-count]), take(log, order[-count:])
 
 
+def set_aside(log: EventLog, *, test: int, validation: int = 0, seed: int = 0) -> Split:
+    """So many randomly drawn sequences to judge by and to choose by, whatever their length; the others for training.
+
+    All keep the log's order and vocabulary. Raises DataError where none would be left for training.
+    """
+    if not 0 < test + validation < log.sequences or test < 1 or validation < 0:
+        raise DataError(
+            f"test={test}, validation={validation} of {log.sequences} sequences: set aside fewer, one or more for test"
+        )
+    order = np.random.default_rng(seed).permutation(log.sequences)
+    parts = np.split(order, [test, test + validation])
+    judged, chosen, learned = (take(log, np.sort(part)) for part in parts)
+    return Split(learned, chosen if validation else None, judged)
+
+
 def leave_one_out(log: EventLog) -> Split:
     """The last event of every sequence is the test's target, the one before it validation's, the others training.
 

@@ -40,7 +40,8 @@ def behaviour(
 
     given: so many first symbols of a series were handed to the user and are not judged. Every baseline is judged on the
     same symbols (`name/nats`, `minus/name/nats` paired, with bootstrap intervals over series) and generates as many
-    series (`name/jsd/length`, ...). A baseline `truth` makes `minus/truth/nats` the excess over the entropy. Without
+    series (`name/jsd/length`, ...). A baseline `truth` also gives
+    `excess`, the nats a symbol above the true law, and the error of P(end) as `hazard_rmse`. Without
     `baselines`, as for validation: the likelihood alone. Without `train`, what needs it is left out.
     """
     said = predict(model, params, log)
@@ -56,6 +57,7 @@ def behaviour(
         numbers |= {f"minus/{name}/{key}": value for key, value in mine.minus(held, replicates).items()}
         if name == "truth":
             judged = asked(log)[2] >= given
+            numbers |= {f"excess{end}": numbers[f"minus/truth/nats{end}"] for end in ("", "/low", "/high")}
             numbers["hazard_rmse"] = float(np.sqrt(np.mean((said.leave - theirs.leave)[judged] ** 2)))
 
     def draw(model: nn.Module, params: PyTree) -> tuple[EventLog, float]:

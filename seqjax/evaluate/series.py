@@ -91,8 +91,12 @@ def _copied(real: EventLog, synthetic: EventLog, train: EventLog | None, seed: i
     return numbers
 
 
-def _told_apart(real: EventLog, synthetic: EventLog, seed: int, order: int = 2) -> dict[str, float]:
-    """AUC of a likelihood-ratio classifier: Markov chains of one half of each set judge the other halves."""
+def _told_apart(real: EventLog, synthetic: EventLog, seed: int) -> dict[str, float]:
+    """AUC of a likelihood-ratio classifier: Markov chains of one half of each set judge the other halves.
+
+    Of order 2, or 1 where the alphabet is large.
+    """
+    order = 2 if len(real.vocabulary["item"]) < SMALL else 1
     (learn_real, judge_real), (learn_made, judge_made) = (_halves(log, seed) for log in (real, synthetic))
     chains = [markov_process(log, order) for log in (learn_real, learn_made)]
     ratios = [true_log_prob(chains[0], log) - true_log_prob(chains[1], log) for log in (judge_real, judge_made)]

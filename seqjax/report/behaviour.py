@@ -9,10 +9,11 @@ import numpy as np
 from rich.table import Table
 
 from seqjax.report import overlays
+from seqjax.report.finished import Finished
 from seqjax.report.html import drawn, facts, grid, section, sheet
 from seqjax.report.page import Page, everything_html
 from seqjax.report.plots import BLUE, Series, number
-from seqjax.report.tables import estimate, terminal_table, written
+from seqjax.report.tables import estimate, spoken, terminal_table, written
 
 NAMES = (
     *("length", "action", "bigram", "trigram", "4-gram", "5-gram", "6-gram"),
@@ -147,6 +148,17 @@ def calibration_html(metrics: Mapping[str, float], tables: Mapping[str, Mapping]
             f"Right: {caption[0].lower()}{caption[1:]}"
         )
     return drawn(overlays.calibration(tables.get("reliability"), tables["transform"]), "Calibration", caption)
+
+
+def layout_sections(results: Mapping[str, Mapping[int, Finished]]) -> Sequence[str]:
+    """For a study of training layouts: when the series of each end, in the run of its first seed."""
+    rows, real = [], Series("real", [], [])
+    for key, runs in results.items():
+        held = next(iter(runs.values())).tables["hazard"]
+        rows.append(Series(spoken(key, " "), held["actions"], held["synthetic"]))
+        real = max(real, Series("real", held["actions"], held["real"]), key=lambda series: len(series.places))
+    caption = "Blue: the share of generated series that end after so many actions; grey: of real series (.1 in truth)."
+    return (section("When series end", drawn(overlays.hazards(real, rows), "Hazard by layout", caption)),)
 
 
 def ending_html(metrics: Mapping[str, float]) -> str:

@@ -19,6 +19,11 @@ class Finished(NamedTuple):
     manifest: dict[str, Any]
     numbers: dict[str, float]
 
+    @property
+    def tables(self) -> dict[str, Any]:
+        """What its figures are drawn from."""
+        return json.loads((self.folder / "tables.json").read_text())
+
     def cases(self) -> Cases:
         """The results case by case."""
         with np.load(self.folder / "cases.npz", allow_pickle=False) as columns:

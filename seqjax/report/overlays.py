@@ -73,6 +73,24 @@ def hazard(steps: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Figur
 
 
 @styled
+def hazards(real: Series, rows: Sequence[Series]) -> Figure:
+    """P(end | so many actions) of several generators over the real one, a panel for each."""
+    figure, axes = canvas(1.9 * -(-len(rows) // 3), -(-len(rows) // 3), 3, sharex=True, sharey=True)
+    panels = [axis for line in axes for axis in line]
+    for axis, row in zip(panels, rows, strict=False):
+        axis.plot(real.places, real.values, color=MUTED, linewidth=1.0)
+        axis.plot(row.places, row.values, color=BLUE, linewidth=1.4)
+        axis.set_title(row.name)
+        axis.set_ylim(0.0, 2.5 * max(real.values[: len(real.values) // 2]))
+        rates(axis.yaxis, 3)
+    for axis in panels[len(rows) :]:
+        axis.set_visible(False)
+    figure.supxlabel("actions so far", fontsize=10)
+    figure.supylabel("share that ends here", fontsize=10)
+    return figure
+
+
+@styled
 def reliabilities(panels: Mapping[str, Mapping[str, Sequence[float]]], x_label: str, y_label: str) -> Figure:
     """What came against what was said, in groups with intervals; a panel for each kind of prediction."""
     figure, (axes,) = canvas(2.6 if len(panels) > 2 else 2.9, 1, len(panels))

@@ -20,11 +20,12 @@ LABELS = {
     "mrr": "MRR",
     "ndcg": "NDCG",
     "nats": "nats a symbol",
+    "excess": "excess nats a symbol",
     "jsd": "JSD of",
     "brier": "Brier",
     "ece": "calibration error",
 }
-LOWER_IS_BETTER = {"nats", "bits", "perplexity", "jsd", "brier", "ece"}
+LOWER_IS_BETTER = {"nats", "excess", "bits", "perplexity", "jsd", "brier", "ece"}
 NO_BASELINES = {"minus", "by_position", "by_popularity", "validation", "train"}
 DAGGER = "\u2020"
 SEES_MORE = f"{DAGGER} sees more than the model does: no peer"

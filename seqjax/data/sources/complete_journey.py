@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from seqjax.data.build import codes
 from seqjax.data.events import DataError, EventLog, Split, at_least, take
+from seqjax.data.read import read_log
 from seqjax.data.split import DAY, tail
 from seqjax.data.visits import split_visits, visit_log
 
@@ -75,7 +76,12 @@ def check_files(folder: Path, *names: str) -> None:
 
 
 def baskets(
-    folder: str | Path | None = None, *, seed: int = 0, test_days: float = 14.0, validation_share: float = 0.05
+    folder: str | Path | None = None,
+    *,
+    seed: int = 0,
+    test_days: float = 14.0,
+    validation_share: float = 0.05,
+    train: str | Path = "",
 ) -> Split:
     """Baskets of two product types or more as sessions, the types as items, in an order drawn from `seed`.
 
@@ -83,6 +89,9 @@ def baskets(
     2,242 types that were ever bought are the vocabulary, in alphabetical order, so that ids do not depend on the seed.
     `folder` holds `transactions.parquet` and `products.parquet`; without it the installed package is read. Notes count
     all baskets and events, those of one type included.
+
+    train: a log of sessions of types, generated ones say, that takes the place of the training baskets; validation and
+    test stay real. Its sessions belong to no household.
     """
     table = lines(Path(folder) if folder else wheel_folder())
     code, words = codes(table["item"])
@@ -102,11 +111,15 @@ def baskets(
     )
     log = at_least(whole, 2)
     late = log.columns["time"][log.offsets[:-1]] >= time.max() - test_days * DAY
-    train, validation = tail(take(log, np.flatnonzero(~late)), validation_share)
+    learned, validation = tail(take(log, np.flatnonzero(~late)), validation_share)
     notes = {
         "baskets": whole.sequences,
         "events": whole.events,
         "sessions_of_one": whole.sequences - log.sequences,
         "order_seed": seed,
     }
-    return Split(train, validation, take(log, np.flatnonzero(late)), notes)
+    if str(train):
+        learned, read = read_log(train, log.vocabulary["item"], time="if any")
+        learned = learned._replace(keys={**learned.keys, "user": np.full(learned.sequences, "")})
+        notes |= {f"train_{name}": count for name, count in read.items()}
+    return Split(learned, validation, take(log, np.flatnonzero(late)), notes)
