@@ -13,7 +13,7 @@ import tiny
 from seqjax.data.files import read_files
 from seqjax.data.split import DAY
 from seqjax.data.visits import split_visits, visit_log
-from seqjax.experiment import describe, override, read_experiment, resolve, settings_of
+from seqjax.experiment import Study, describe, override, read_experiment, resolve, settings_of
 from seqjax.run import assemble
 
 FILES = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
@@ -38,16 +38,35 @@ def test_there_are_experiments():
     assert {"gru4rec", "gru4rec_diginetica", "gru4rec_complete_journey"} <= {file.stem for file in FILES}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_two_steps(file, stand_in, monkeypatch):
+def experiments():
+    """Every experiment, and the first of every study, by the name of its file."""
+    for file in FILES:
+        found = read_experiment(file)
+        yield file.stem, next(iter(found.experiments.values())) if isinstance(found, Study) else found
+
+
+SMALL = {"model.features": 8, "draw.count": 16, "plan.lanes": 4, "plan.window": 8}  # two steps of any experiment
+
+
+@pytest.mark.parametrize(("name", "experiment"), list(experiments()), ids=[file.stem for file in FILES])
+def test_two_steps(name, experiment, stand_in, monkeypatch):
     monkeypatch.delenv("SEQJAX_DATA", raising=False)
-    experiment = read_experiment(file)
     described = json.loads(json.dumps(describe(experiment)))
     assert describe(resolve(described)) == described
-    experiment = dataclasses.replace(experiment, data=OTHERS.get(file.stem, stand_in))
-    if "features" in settings_of(experiment.model):
-        experiment = override(override(experiment, "model.features", 8), "draw.count", 16)
+    experiment = dataclasses.replace(experiment, data=OTHERS.get(name, stand_in))
+    for setting, value in SMALL.items():
+        place, _, last = setting.partition(".")
+        if last in settings_of(getattr(experiment, place)):
+            experiment = override(experiment, setting, value)
     parts = assemble(experiment, experiment.data(), seed=0)
     rows = jax.tree.map(lambda leaf: leaf[:2], parts.plan(0))
     state, metrics = parts.chunk(parts.state, rows, parts.corpus, parts.hparams)
     assert int(state.step) == 2 and np.isfinite(metrics["loss"]).all() and (np.asarray(metrics["loss"]) > 0).all()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_experiment_of_a_study_can_be_printed(file):
+    found = read_experiment(file)
+    for experiment in found.experiments.values() if isinstance(found, Study) else [found]:
+        described = json.loads(json.dumps(describe(experiment)))
+        assert describe(resolve(described)) == described
