@@ -18,10 +18,11 @@ class Measure(NamedTuple):
 
 
 def segment(
-    probability: Mapping[str, Float[np.ndarray, "sequence"]], threshold: Mapping[str, float]
+    probability: Mapping[str, Float[np.ndarray, "sequence"]], threshold: Mapping[str, float], otherwise: str = "neither"
 ) -> Shaped[np.ndarray, "sequence"]:
     """Names, for every user, the events that are at least as probable as their threshold, joined by " and ".
 
+    `otherwise` names users of none.
     Raises ValueError for an event without a probability or a threshold outside 0 to 1.
 
     >>> segment({"leaves": np.array([0.25, 0.1]), "returns": np.array([0.4, 0.1])}, {"leaves": 0.2, "returns": 0.3})
@@ -33,7 +34,7 @@ def segment(
         if not 0.0 <= bound <= 1.0:
             raise ValueError(f"the threshold of {name!r} is {bound}: choose a probability, 0 to 1")
     marks = [np.where(probability[name] >= bound, name, "") for name, bound in threshold.items()]
-    return np.array([" and ".join(filter(None, held)) or "neither" for held in zip(*marks, strict=True)], np.str_)
+    return np.array([" and ".join(filter(None, held)) or otherwise for held in zip(*marks, strict=True)], np.str_)
 
 
 def choose(

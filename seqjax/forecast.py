@@ -170,7 +170,7 @@ def score_series(
             f"actions_within_{within}": held.remaining,
             "likeliest_action": words[now.argmax(axis=1)],
             "likeliest_probability": now.max(axis=1),
-            "segment": segment({"leaves": held.leave.value[:, 0]}, {"leaves": leaves}),
+            "segment": segment({"leaves": held.leave.value[:, 0]}, {"leaves": leaves}, otherwise="stays"),
         })  # fmt: skip
     back = np.argsort(order)
     return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}

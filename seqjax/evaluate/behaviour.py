@@ -62,7 +62,7 @@ def behaviour(
 
     def draw(model: nn.Module, params: PyTree) -> tuple[EventLog, float]:
         most = 2 * int((log if train is None else train).lengths.max(initial=1))
-        drawn = generate(model, params, jax.random.key(seed), series, max_len=most)
+        drawn = generate(model, params, jax.random.fold_in(jax.random.key(seed), 1), series, max_len=most)
         return drawn.log(log.vocabulary["item"]), float(drawn.cut.mean())
 
     made, cut = draw(model, params)

@@ -20,7 +20,7 @@ from seqjax.evaluate.memorisation import copies, nearest
 from seqjax.metrics import roc_auc
 
 Tables = dict[str, dict[str, list[Any]]]
-PAIRS = 60  # most pairs that a figure shows
+SHOWN = 60  # most actions or pairs that a figure shows
 SMALL = 400  # largest alphabet whose pairs are counted for the figure
 
 
@@ -118,9 +118,11 @@ def _tables(real: EventLog, synthetic: EventLog, given: int, longest: int, seed:
     kinds = {"real": real, "synthetic": synthetic}
     words = [*map(str, real.vocabulary["item"]), "end"]
     symbol = {kind: asked(log)[0][1:] - 1 for kind, log in kinds.items()}
+    count = sum(np.bincount(column, minlength=len(words)) for column in symbol.values())
+    most = np.sort(np.argsort(-count, kind="stable")[:SHOWN])
     found = {
         "length": _shares({kind: np.minimum(log.lengths, longest) for kind, log in kinds.items()}),
-        "action": _shares(symbol, range(len(words)), words),
+        "action": _shares(symbol, most.tolist(), [words[one] for one in most]),
         "run": _shares({kind: np.minimum(runs(log)[1], longest) for kind, log in kinds.items()}),
         "hazard": _hazard(kinds, given),
         "transform": _transform(real, synthetic, seed),
@@ -137,7 +139,7 @@ def _pairs(kinds: Mapping[str, EventLog], words: Sequence[str], given: int) -> d
         before = np.where(place[there] == 0, 0, row[there])  # the begin stands first
         pair[kind] = before.astype(np.int64) * size + row[there + 1]
     count = sum(np.bincount(column, minlength=size * size) for column in pair.values())
-    most = np.sort(np.argsort(-count, kind="stable")[: min(PAIRS, np.count_nonzero(count))])
+    most = np.sort(np.argsort(-count, kind="stable")[: min(SHOWN, np.count_nonzero(count))])
     named = ("begin", *words)
     return _shares(pair, most.tolist(), [f"{named[one // size]} {named[one % size]}" for one in most])
 

@@ -12,7 +12,7 @@ from seqjax.report import overlays
 from seqjax.report.finished import Finished
 from seqjax.report.html import drawn, facts, grid, section, sheet
 from seqjax.report.page import Page, everything_html
-from seqjax.report.plots import BLUE, Series, number
+from seqjax.report.plots import BLUE, MUTED, Series, number
 from seqjax.report.tables import estimate, spoken, terminal_table, written
 
 NAMES = (
@@ -32,31 +32,28 @@ BITS = 1.0 / float(np.log(2.0))
 def behaviour_sections(page: Page) -> Sequence[str]:
     """Distances with their floors, the plots, calibration, and signs of learning by heart."""
     peers = [row for row in page.rows[1:] if f"{row.baseline}/jsd/length" in page.metrics]
-    return series_sections(page.metrics, page.tables, {row.title: row.baseline for row in peers})
+    return series_sections(page.metrics, page.tables, page.rows[0].title, {row.title: row.baseline for row in peers})
 
 
 def fidelity_page(title: str, below: str, metrics: Mapping[str, float], tables: Mapping[str, Mapping]) -> str:
     """The page of `seqjax fidelity`: two sets of series, whoever made them."""
-    parts = [*series_sections(metrics, tables, {}), section("All numbers", everything_html(metrics))]
+    parts = [*series_sections(metrics, tables, "synthetic", {}), section("All numbers", everything_html(metrics))]
     return sheet(title, summary(metrics), below, parts)
 
 
 def series_sections(
-    metrics: Mapping[str, float], tables: Mapping[str, Mapping], peers: Mapping[str, str]
+    metrics: Mapping[str, float], tables: Mapping[str, Mapping], title: str, peers: Mapping[str, str]
 ) -> Sequence[str]:
-    """The parts of a page on two sets of series; `peers` are baselines (by title) whose distances are drawn too."""
+    """The parts of a page on two sets of series, the synthetic one called `title`; distances of `peers` (baselines by
+    their titles) are drawn too.
+    """
     names = [name for name in NAMES if f"jsd/{name}" in metrics]
     if not names:
         return ()
     three = [overlaid(name, metrics, tables) for name in DRAWN]
-    ladder = overlays.ladder(names, ladder_rows(metrics, names, peers))
-    caption = (
-        "Jensen-Shannon divergence over the floor: what two samples of real series of these sizes have. Above about 2 "
-        "a difference is real, whatever its size."
-    )
     return (
         section("The three distributions", f"<p>{html.escape(summary(metrics))}</p>", *three),
-        section("Distances and noise floors", distances_html(metrics, names), drawn(ladder, "Distances", caption)),
+        section("Distances and noise floors", distances_html(metrics, names), ladder_html(metrics, title, peers)),
         section("When a series ends", hazard_html(tables), calibration_html(metrics, tables), ending_html(metrics)),
         section("Runs of one action", overlaid("run", metrics, tables)),
         section("New, or learned by heart", heart_html(metrics)),
@@ -69,6 +66,8 @@ def summary(metrics: Mapping[str, float]) -> str:
     near = sum(value <= 2.0 for value in ratios.values())
     worst = max(ratios, key=ratios.__getitem__)
     farthest = f"farthest is {worst} at {ratios[worst]:.1f} x its floor"
+    if ratios[worst] == float("inf"):
+        farthest = f"{worst} never varies among the real series, but does among the synthetic ones"
     return f"{near} of {len(ratios)} distributions lie within twice their noise floor; {farthest}."
 
 
@@ -78,14 +77,33 @@ def ratio(metrics: Mapping[str, float], name: str, peer: str = "") -> float:
     return jsd / floor if floor > 0.0 else 1.0 if jsd == 0.0 else float("inf")
 
 
-def ladder_rows(metrics: Mapping[str, float], names: Sequence[str], peers: Mapping[str, str]) -> list[Series]:
+def times(value: float, digits: int = 2) -> str:
+    """A multiple as text."""
+    return f"{value:.{digits}f}" if np.isfinite(value) else "\u221e"
+
+
+def ladder_html(metrics: Mapping[str, float], title: str, peers: Mapping[str, str]) -> str:
     """Distances over floors: of the baselines in grey, of the judged set in blue."""
-    places = range(len(names))
-    rows = [
-        Series(title, places, [ratio(metrics, name, f"{peer}/") for name in names], hollow=peer == "truth")
-        for title, peer in peers.items()
-    ]
-    return [*rows, Series("synthetic", places, [ratio(metrics, name) for name in names], ink=BLUE)]
+    sets = {**peers, title: ""}
+    known = [name for name in NAMES if metrics.get(f"floor/{name}", 0.0) > 0.0]
+    names = [name for name in known if all(metrics[f"{before(peer)}jsd/{name}"] > 0.0 for peer in sets.values())]
+    if not names:
+        return ""
+    rows = []
+    for name_of_set, peer in sets.items():
+        ratios = [ratio(metrics, name, before(peer)) for name in names]
+        ink = MUTED if peer else BLUE
+        rows.append(Series(name_of_set, range(len(names)), ratios, ink=ink, hollow=peer == "truth"))
+    caption = (
+        "Jensen-Shannon divergence over the floor: what two samples of real series of these sizes have. Above about 2 "
+        "a difference is real, whatever its size."
+    )
+    return drawn(overlays.ladder(names, rows), "Distances", caption)
+
+
+def before(peer: str) -> str:
+    """What stands before the names of a baseline's numbers."""
+    return f"{peer}/" if peer else ""
 
 
 def overlaid(name: str, metrics: Mapping[str, float], tables: Mapping[str, Mapping]) -> str:
@@ -94,9 +112,11 @@ def overlaid(name: str, metrics: Mapping[str, float], tables: Mapping[str, Mappi
         return ""
     jsd, floor = metrics[f"jsd/{name}"], metrics[f"floor/{name}"]
     caption = (
-        f"JSD {number(jsd)} nats ({number(BITS * jsd)} bits), {ratio(metrics, name):.1f} x the floor of "
+        f"JSD {number(jsd)} nats ({number(BITS * jsd)} bits), {times(ratio(metrics, name), 1)} x the floor of "
         f"{number(floor)}; as far apart by chance: p = {number(metrics[f'p/{name}'])}."
     )
+    if name in ("action", "bigram") and sum(held["real"]) < 0.995:
+        caption += f" The {len(held['value'])} most frequent kinds are shown, {sum(held['real']):.0%} of the real ones."
     figure = overlays.overlay(held["value"], held["real"], held["synthetic"], LABELS[name])
     return drawn(figure, f"Distribution of {LABELS[name]}", caption)
 
@@ -106,7 +126,7 @@ def distances_html(metrics: Mapping[str, float], names: Sequence[str]) -> str:
     body = []
     for name in names:
         jsd, floor, p = (metrics[f"{kind}/{name}"] for kind in ("jsd", "floor", "p"))
-        cells = (number(jsd), number(BITS * jsd), number(floor), f"{ratio(metrics, name):.2f}", number(p))
+        cells = (number(jsd), number(BITS * jsd), number(floor), times(ratio(metrics, name)), number(p))
         body.append(f'<tr><th scope="row">{name}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>')
     note = (
         "Floor: median distance of two samples of real series. p: share of shuffles of whole series between the sets "
@@ -122,7 +142,7 @@ def distances_table(metrics: Mapping[str, float]) -> Table:
     for name in NAMES:
         if f"jsd/{name}" in metrics:
             jsd, floor, p = (number(metrics[f"{kind}/{name}"]) for kind in ("jsd", "floor", "p"))
-            table.add_row(name, jsd, floor, f"{ratio(metrics, name):.2f}", p)
+            table.add_row(name, jsd, floor, times(ratio(metrics, name)), p)
     table.caption = summary(metrics)
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from seqjax.report.plots import BLUE, INK, MUTED, PAPER, RULE, Series, canvas, name_ends, rates, styled, ticks
@@ -11,30 +12,41 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CROWDED, LINED = 24, 16  # so many kinds: names stand upright, numbers are joined by a line
+ROOM, LINED = 110, 16  # characters that fit side by side; numbers from which on a line joins them
+SHOWN = 0.998  # of a set of numbers
 
 
 @styled
 def overlay(places: Sequence, real: Sequence[float], synthetic: Sequence[float], x_label: str) -> Figure:
-    """Shares of kinds: bars for the real set, points (a line where kinds are numbers) for the new one."""
+    """Shares of kinds: bars for the real set, points (a line where kinds are many numbers) for the new one."""
     numeric = all(isinstance(place, int | float) for place in places)
     along = list(places) if numeric else range(len(places))
-    crowded = not numeric and len(places) >= CROWDED
-    figure, ((axis,),) = canvas(2.9 if crowded else 2.5, 1, 1)
+    upright = not numeric and sum(len(str(place)) + 2 for place in places) > ROOM
+    figure, ((axis,),) = canvas(3.0 if upright else 2.6, 1, 1)
     axis.bar(along, real, width=0.9 if numeric else 0.7, color=RULE, label="real")
-    axis.plot(
-        along, synthetic, "-" if numeric and len(places) >= LINED else "o", color=BLUE, label="synthetic", markersize=4
-    )
+    lined = numeric and len(places) >= LINED
+    axis.plot(along, synthetic, "-" if lined else "o", color=BLUE, label="synthetic", markersize=4)
     axis.set(xlabel=x_label, ylabel="share")
-    if not numeric:
-        names = [str(place) for place in places]
-        size = 10 if not crowded else 8 if len(places) <= 48 else 6.5
-        axis.set_xticks(along, names, rotation=90 if crowded else 0, fontsize=size)
+    if numeric:
+        axis.set_xlim(right=_most(places, real, synthetic) + 0.6)
+        axis.xaxis.set_major_locator(ticks(10, integer=True))
+    else:
+        size = 10 if len(places) <= 24 else 8 if len(places) <= 48 else 6.5
+        axis.set_xticks(along, [str(place) for place in places], rotation=90 if upright else 0, fontsize=size)
         axis.set_xlim(-0.7, len(places) - 0.3)
         axis.tick_params(axis="x", length=0)
-    axis.legend(frameon=False, loc="upper right", labelcolor=INK)
+    axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2, labelcolor=INK)
     rates(axis.yaxis, 5)
     return figure
+
+
+def _most(places: Sequence[float], *sets: Sequence[float]) -> float:
+    """The place up to which 99.8 % of every set lie: the rest of a long tail is not seen anyway."""
+    ends = [
+        next(at for at, total in enumerate(accumulate(shares), 1) if total >= min(SHOWN, sum(shares)))
+        for shares in sets
+    ]
+    return places[max(ends) - 1]
 
 
 @styled
