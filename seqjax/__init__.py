@@ -12,11 +12,15 @@ from seqjax.version import __version__
 
 _HOME = {
     "Experiment": "seqjax.experiment",
+    "Study": "seqjax.experiment",
     "Stop": "seqjax.train.fit",
     "load": "seqjax.run",
     "recommend": "seqjax.recommender",
     "recommend_many": "seqjax.recommender",
+    "generate": "seqjax.generate",
+    "forecast": "seqjax.forecast",
     "GRU4Rec": "seqjax.models.gru4rec",
+    "NextAction": "seqjax.models.next_action",
     "EventLog": "seqjax.data.events",
     "Split": "seqjax.data.events",
     "read_log": "seqjax.data.read",

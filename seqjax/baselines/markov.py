@@ -44,8 +44,8 @@ def markov_process(train: EventLog, order: int) -> Process:
     boundary, which is a symbol of the context: it is not taken for the same actions in mid-series. A context that
     training does not have stands for its longest part that it has. Raises ValueError where the table is too large.
     """
-    if order < 0:
-        raise ValueError(f"order={order}: choose 0 (no memory) or more")
+    if order < 0 or not train.sequences:
+        raise ValueError(f"order={order}, {train.sequences} series: choose 0 (no memory) or more, fit to one or more")
     row, _, place = asked(train)
     read, then = row[:-1], row[1:]
     end = len(train.vocabulary["item"]) + 1

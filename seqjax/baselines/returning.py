@@ -14,13 +14,14 @@ from seqjax.data.events import EventLog
 from seqjax.data.visits import past_returns, returns
 
 Predictor = Callable[[EventLog, tuple[int, ...]], Float[np.ndarray, "event day"]]
-LONGEST = 365  # days within which waits are counted
 
 
 def constant_hazard(train: EventLog) -> Predictor:
     """One hazard for every day and user, that of highest likelihood in training: P(within d) = 1 - (1 - h)^d."""
     truth = returns(train)
     came = (truth.interval > 0) & (truth.interval <= truth.seen)
+    if not truth.seen.any():
+        raise ValueError("no visit was followed for a whole day: give a longer log")
     hazard = came.sum() / np.where(came, truth.interval, truth.seen).sum()
 
     def predictor(log: EventLog, days: tuple[int, ...]) -> Float[np.ndarray, "event day"]:
@@ -34,7 +35,7 @@ def everybody(train: EventLog) -> Predictor:
     within = _survival(train)
 
     def predictor(log: EventLog, days: tuple[int, ...]) -> Float[np.ndarray, "event day"]:
-        return np.broadcast_to(within[np.array(days)], (log.events, len(days)))
+        return np.broadcast_to(_at(within, days), (log.events, len(days)))
 
     return predictor
 
@@ -49,16 +50,21 @@ def own_rate(train: EventLog, weight: float = 5.0) -> Predictor:
 
     def predictor(log: EventLog, days: tuple[int, ...]) -> Float[np.ndarray, "event day"]:
         waits, short = past_returns(log, days)
-        return (short + weight * within[np.array(days)]) / (waits + weight)[:, None]
+        return (short + weight * _at(within, days)) / (waits + weight)[:, None]
 
     return predictor
 
 
-def _survival(train: EventLog) -> Float[np.ndarray, "..."]:
-    """P(back within d days) for d = 0 .. LONGEST, visits that one stopped watching counted while they were watched."""
+def _survival(train: EventLog) -> Float[np.ndarray, "day"]:
+    """P(back within d days) from d = 0 to the longest watch; visits count while they were watched."""
     truth = returns(train)
     came = (truth.interval > 0) & (truth.interval <= truth.seen)
-    watched = np.minimum(np.where(came, truth.interval, truth.seen), LONGEST)
-    at_risk = np.cumsum(np.bincount(watched, minlength=LONGEST + 1)[::-1])[::-1]
-    events = np.bincount(watched[came & (truth.interval <= LONGEST)], minlength=LONGEST + 1)
+    watched = np.where(came, truth.interval, truth.seen)
+    at_risk = np.cumsum(np.bincount(watched)[::-1])[::-1]
+    events = np.bincount(watched[came], minlength=len(at_risk))
     return 1.0 - np.cumprod(1.0 - events / np.maximum(at_risk, 1))
+
+
+def _at(within: Float[np.ndarray, "day"], days: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """The probabilities of some days; beyond the longest watch nothing more is known to come."""
+    return within[np.minimum(days, len(within) - 1)]

@@ -49,6 +49,8 @@ def fitted(
 ) -> tuple[EventLog, dict[str, int]]:
     """Removes unseen items and short sequences, and counts them; a log for training gets its own vocabulary."""
     words = log.vocabulary["item"]
+    if not log.events:
+        raise DataError(f"{origin}: the log has no events; a log has one row per event")
     notes = {"events_read": log.events, "sessions_read": log.sequences, "items_read": len(words)}
     if vocabulary is not None:
         notes["unseen_items"] = int(np.count_nonzero(~np.isin(words, vocabulary)))

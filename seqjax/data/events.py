@@ -192,6 +192,28 @@ def renumbered(log: EventLog, column: str = "item") -> EventLog:
     )
 
 
+RARE = "(rare)"
+"""What stands for all rare words of a vocabulary."""
+
+
+def bucketed(log: EventLog, least: int, column: str = "item") -> tuple[EventLog, int]:
+    """The log with one word, `RARE`, for all that occur fewer than `least` times, and how many events that replaced.
+
+    >>> log = EventLog(np.array([0, 3]), {"item": np.array([1, 2, 1])}, {"item": np.array(["a", "b"])})
+    >>> bucketed(log, 2)[0].vocabulary["item"].tolist()
+    ['a', '(rare)']
+    """
+    often = log.counts(column)[1:] >= least
+    if often.all():
+        return log, 0
+    words = log.vocabulary[column]
+    number = np.where(often, np.cumsum(often), often.sum() + 1)
+    ids = np.concatenate([[0], number]).astype(np.int32)[log.columns[column]]
+    kept = np.append(words[often], RARE)
+    log = log._replace(columns={**log.columns, column: ids}, vocabulary={**log.vocabulary, column: kept})
+    return log, int(np.count_nonzero(ids == len(kept)))
+
+
 def expressed(log: EventLog, words: Shaped[np.ndarray, "word"], column: str = "item") -> EventLog:
     """The log in another vocabulary, without the events whose word is not in it (neighbours become adjacent).
 

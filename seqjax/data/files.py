@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqjax.data import split as splits
 from seqjax.data import store
-from seqjax.data.events import DataError, Split
+from seqjax.data.events import DataError, Split, bucketed
 from seqjax.data.read import TimeUnit, read_log
 
 
@@ -47,6 +47,34 @@ def read_files(
         kept, chosen = splits.tail(whole.train, validation_share)
         return whole._replace(train=kept, validation=chosen)
     return whole
+
+
+def read_series(
+    train: str | Path = "",
+    *,
+    seed: int = 0,
+    test_share: float = 0.1,
+    validation_share: float = 0.05,
+    rare: int = 1,
+    session: str | None = "auto",
+    item: str = "auto",
+    time: str | None = "if any",
+    user: str | None = "auto",
+    time_unit: TimeUnit = "s",
+) -> Split:
+    """A log of series of actions, of which shares drawn from `seed` are set aside to judge by and to choose by.
+
+    Series of one action stay. Actions that occur fewer than `rare` times in the whole log become one, `RARE`. The
+    columns and the unit of time are those of `read`; without a column of times the file's order counts. Raises
+    DataError for everything that cannot be used.
+    """
+    if not str(train):
+        raise DataError("no log is given: --set data.train=FILE")
+    log, notes = read_log(train, least=1, session=session, item=item, time=time, user=user, time_unit=time_unit)
+    log, replaced = bucketed(log, rare)
+    test, validation = (round(share * log.sequences) for share in (test_share, validation_share))
+    split = splits.set_aside(log, test=test, validation=validation, seed=seed)
+    return split._replace(notes=notes | ({"rare_events": replaced} if rare > 1 else {}))
 
 
 def _read_apart(train: str | Path, test: str | Path, test_days: float, columns: Mapping[str, str | None]) -> Split:

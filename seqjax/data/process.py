@@ -97,7 +97,7 @@ def node_after(process: Process, actions: Sequence[int]) -> int:
     """The node after these action ids; raises ValueError where the process cannot go there."""
     node = 0
     for place, action in enumerate(actions):
-        if not process.probability[node, action] > 0.0:
+        if not (1 <= action < process.end and process.probability[node, action] > 0.0):
             raise ValueError(f"action id {action} cannot follow {list(actions[:place])} in this process")
         node = int(process.following[node, action])
     return node
@@ -109,7 +109,10 @@ def true_next_dist(process: Process, actions: Sequence[int]) -> Float[np.ndarray
 
 
 def true_log_prob(process: Process, log: EventLog, given: int = 0) -> Float[np.ndarray, "sequence"]:
-    """Log probability of every series with its end, in nats, its first `given` actions taken for granted."""
+    """Log probability of every series with its end, in nats, its first `given` actions taken for granted.
+
+    Minus infinity for a series that the process cannot give.
+    """
     total, node = np.zeros(log.sequences), np.zeros(log.sequences, np.int32)
     alive, place = np.arange(log.sequences), 0
     with np.errstate(divide="ignore"):  # an impossible series has log probability -inf
@@ -118,8 +121,8 @@ def true_log_prob(process: Process, log: EventLog, given: int = 0) -> Float[np.n
         ends = log.lengths[alive] == place
         at = np.where(ends, 0, log.offsets[alive] + place)
         symbol = np.where(ends, process.end, np.append(log.columns["item"], 0)[at])
-        if place >= given:
-            total[alive] += logs[node[alive], symbol]
+        drawn = logs[node[alive], symbol]
+        total[alive] += drawn if place >= given else np.where(np.isfinite(drawn), 0.0, drawn)
         node[alive] = process.following[node[alive], symbol]
         alive, place = alive[~ends], place + 1
     return total

@@ -222,12 +222,15 @@ def reason(path: Path, message: str) -> str:
     return f"{path}: cannot be read: {lines[0] if lines else message}"
 
 
-def session_lines(connection: ibis.BaseBackend, path: Path, like: str = ".") -> pa.Table:
+def session_lines(connection: ibis.BaseBackend, path: Path, heads: Sequence[str] = ()) -> pa.Table:
     """Events of a file with one session per line: the session's id is its line number.
 
-    like: a regular expression that the lines of sessions match; others (headers, blank lines) are left out.
+    heads: how lines begin that are no sessions; blank lines are none either.
     """
-    lines = text_lines(connection, path).filter(lambda table: table.line.re_search(like)).order_by("row").to_pyarrow()
+    lines = text_lines(connection, path).filter(lambda table: table.line.length() > 0)
+    for head in heads:
+        lines = lines.filter(~lines.line.startswith(head))
+    lines = lines.order_by("row").to_pyarrow()
     words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(lines["line"])).combine_chunks()
     rows = lines["row"].to_numpy().repeat(pc.list_value_length(words).to_numpy())
     return pa.table({"row": rows, "session": pc.cast(pa.array(rows), pa.string()), "item": words.flatten()})

@@ -43,7 +43,7 @@ def visit_log(
     time: seconds since 1970, local where times of the day matter. Raises DataError where times run backwards.
     """
     first = np.zeros(len(time), bool)
-    first[offsets[:-1]] = True
+    first[offsets[:-1][np.diff(offsets) > 0]] = True
     gap = np.diff(time, prepend=time[:1]) / DAY
     if (gap[~first] < 0).any():
         raise DataError(f"visit {int(np.flatnonzero((gap < 0) & ~first)[0])} is earlier than the one before: sort them")

@@ -31,18 +31,21 @@ def write_rows(file: Path, columns: Mapping[str, Shaped[np.ndarray, "line"]]) ->
 def write_log(file: Path, log: EventLog) -> None:
     """Writes a log: a row per event with its `session` and `item`, or (`.txt`) a line per session of items.
 
-    Sessions are numbered from 1 where the log has no keys; one without events leaves no trace. There are no times: read
-    it in file order. Raises DataError for an ending that names no format, and for items with spaces in a `.txt`.
+    Sessions are numbered from 1 where the log does not name them; one without events leaves no trace. There are no
+    times: read it in file order. Raises DataError for an ending that names no format, and for items that a `.txt`
+    cannot hold.
     """
     check_log_ending(file)
     words = log.vocabulary["item"]
     item = words[log.columns["item"] - 1]
     if file.suffix != ".txt":
-        keys = dict(log.keys) or {"session": np.arange(1, log.sequences + 1)}
+        keys = {"session": np.arange(1, log.sequences + 1), **log.keys}
         write_rows(file, {name: key[log.sequence] for name, key in keys.items()} | {"item": item})
         return
-    if spaced := [word for word in words.tolist() if len(word.split()) != 1]:
-        raise DataError(f"{file}: the item {spaced[0]!r} has a space, which parts items there; write .csv or .parquet")
+    if wrong := [word for word in words.tolist() if len(word.split()) != 1 or set(word) & set(",;|")]:
+        raise DataError(
+            f"{file}: the item {wrong[0]!r} is empty or has a mark that parts columns; write .csv or .parquet"
+        )
     partial = file.with_name(file.name + ".partial")
     with partial.open("w", encoding="utf-8") as stream:
         for begin, end in pairwise(log.offsets.tolist()):

@@ -7,7 +7,9 @@ from seqjax.data.events import (
     expressed,
     first_appearance,
     grouped,
+    join,
     keep,
+    padded,
     renumbered,
     take,
 )
@@ -72,3 +74,36 @@ def test_grouped_and_first_appearance_of_nothing():
     order, offsets = grouped(np.zeros(0, np.int64))
     assert (order.tolist(), offsets.tolist()) == ([], [0])
     assert first_appearance(np.zeros(0, np.int64), 3).tolist() == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_join_puts_one_log_behind_the_other(seed, random_log, lists):
+    first, second = random_log(seed), random_log(seed + 10, sequences=12)
+    second = keep(second, np.random.default_rng(seed).random(second.events) < 0.5)  # some sequences are empty
+    both = join(first, second)
+    assert lists(both) == lists(first) + lists(second)
+    assert both.columns["time"].tolist() == [*first.columns["time"].tolist(), *second.columns["time"].tolist()]
+    untimed = second._replace(columns={"item": second.columns["item"], "size": second.columns["time"]})
+    assert list(join(first, untimed).columns) == list(join(untimed, first).columns) == ["item"]
+    nothing = take(first, np.zeros(0, np.int64))
+    assert lists(join(nothing, first)) == lists(join(first, nothing)) == lists(first)
+
+
+@pytest.mark.parametrize("words", [["i1", "i0"], ["i0"], ["i0", "i1", "i2"]])
+def test_join_needs_one_vocabulary(words):
+    log = EventLog(np.array([0, 2]), {"item": np.array([1, 1])}, {"item": np.array(["i0", "i1"])})
+    with pytest.raises(ValueError, match="the vocabularies of 'item' differ: express both logs in one"):
+        join(log, log._replace(vocabulary={"item": np.array(words)}))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_padded_matches_lists(seed, random_log):
+    log = random_log(seed)
+    log = keep(log, np.random.default_rng(seed).random(log.events) < 0.6)
+    chosen = np.random.default_rng(seed).permutation(log.sequences)[:9]
+    rows = [log.columns["item"][log.offsets[s] : log.offsets[s + 1]].tolist() for s in chosen]
+    longest = max(len(row) for row in rows)
+    items, valid = padded(log, chosen)
+    assert items.tolist() == [row + [0] * (longest - len(row)) for row in rows]
+    assert valid.tolist() == [[place < len(row) for place in range(longest)] for row in rows]
+    assert padded(log, chosen[:0])[0].shape == (0, 0)

@@ -232,3 +232,17 @@ def test_the_row_of_parquet_counts_from_one(tmp_path):
     pq.write_table(pa.table({"session": [1, 1, None], "item": [1, 2, 3], "time": [1, 2, 3]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a.parquet, row 3: the session id is missing"):
         read_log(tmp_path / "a.parquet")
+
+
+def test_times_are_used_if_there_are_any(put, lists):
+    """With the usual name of a column of times the log is sorted by it, without one it stays in file order."""
+    rows = "2,a,30\n1,b,20\n2,c,10\n1,d,5\n"
+    timed = read_log(put("timed.csv", "session,item,time\n" + rows), time="if any")[0]
+    assert lists(timed) == [["d", "b"], ["c", "a"]]
+    assert timed.columns["time"].tolist() == [5, 20, 10, 30]
+    untimed = read_log(put("untimed.csv", "session,item,other\n" + rows), time="if any")[0]
+    assert lists(untimed) == [["a", "c"], ["b", "d"]]
+    assert "time" not in untimed.columns
+    assert lists(read_log(put("walks.txt", "a c\nb d\n"), time="if any")[0]) == [["a", "c"], ["b", "d"]]
+    with pytest.raises(DataError, match="row 2: the time 'soon' cannot be read"):
+        read_log(put("bad.csv", "session,item,time\n1,a,soon\n"), time="if any")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqjax.data import sources
-from seqjax.data.events import DataError
+from seqjax.data.events import DataError, EventLog
 from seqjax.data.sources import (
     SOURCES,
     File,
@@ -23,10 +23,14 @@ from seqjax.data.sources import (
     data_folder,
     diginetica,
     download,
+    event_logs,
     get,
     movielens,
+    msnbc,
     yoochoose,
 )
+from seqjax.data.split import DAY
+from seqjax.data.write import write_log
 
 # Ibis 12 still calls what DuckDB 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
@@ -319,3 +323,145 @@ def test_real_files_give_the_known_counts(name, train, test):
     split = SOURCES[name].read(data_folder(name))
     assert (split.train.events, split.train.sequences) == train
     assert (split.test.events, split.test.sequences) == test
+
+
+# MSNBC
+
+OFFICIAL = "% Different categories found in input file:\n\nfrontpage news tech\n\n% Sequences:\n\n1 1 \n2 \n17 16 1 \n"
+
+
+@pytest.mark.parametrize("name", ["msnbc990928.seq", "msnbc990928.seq.gz", "sequences_first_half.txt.gz"])
+def test_msnbc_reads_the_official_file_and_the_prepared_one(tmp_path, lists, name):
+    text = OFFICIAL if ".seq" in name else "1 1\n2\n17 16 1\n"
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    for path in (tmp_path, tmp_path / name):
+        log = msnbc.users(path)
+        assert lists(log) == [["frontpage"] * 2, ["news"], ["travel", "bbs", "frontpage"]]
+        assert log.vocabulary["item"].tolist() == list(msnbc.CATEGORIES) and len(msnbc.CATEGORIES) == 17
+    split = msnbc.read(tmp_path, test=1, seed=3)
+    assert sorted(lists(split.train) + lists(split.test)) == sorted(lists(log)) and split.test.sequences == 1
+
+
+@pytest.mark.parametrize("line", ["1 18", "3 0 2", "2 news", "1 2.5", "tech 1", "-1 2"])
+def test_msnbc_refuses_what_is_no_category(tmp_path, line):
+    (tmp_path / "msnbc990928.seq").write_text(OFFICIAL + line + "\n")
+    with pytest.raises(DataError, match=r"msnbc990928.seq: holds 1 entries that are no category 1 .. 17; get it again"):
+        msnbc.users(tmp_path)
+
+
+def test_msnbc_says_what_is_missing(tmp_path):
+    with pytest.raises(DataError, match=r"holds none of \['msnbc990928.seq.gz', .*from the UCI repository"):
+        msnbc.users(tmp_path)
+    packed(tmp_path / "msnbc990928.seq.gz", "")
+    with pytest.raises(DataError, match=r"msnbc990928.seq.gz: the file is empty"):
+        msnbc.users(tmp_path)
+    packed(tmp_path / "msnbc990928.seq.gz", OFFICIAL.split("1 1")[0])
+    with pytest.raises(DataError, match=r"msnbc990928.seq.gz: the log has no events"):
+        msnbc.users(tmp_path)
+
+
+# Event logs
+
+
+@pytest.mark.parametrize(("name", "ending"), [("helpdesk", ".csv"), ("bpi_12_w", ".csv.gz")])
+def test_event_logs_come_in_the_order_of_the_file(tmp_path, lists, name, ending):
+    """Cases that begin late come first where the file has them first, and so do their events."""
+    cases = {"9": "ab", "2": "bca", "5": "c", "1": "ab", "7": "ca", "3": "b"}
+    rows = [
+        f"{case},{activity},2012-04-{20 - day:02}"
+        for day, (case, word) in enumerate(cases.items())
+        for activity in word
+    ]
+    text = "CaseID,ActivityID,CompleteTimestamp\n" + "\n".join(rows) + "\n"
+    (tmp_path / f"{name}{ending}").write_bytes(gzip.compress(text.encode()) if ending == ".csv.gz" else text.encode())
+    split = event_logs.read(name, tmp_path, validation_share=0.25)
+    parts = {"train": ["9", "2", "5"], "validation": ["1"], "test": ["7", "3"]}  # four of six cases, the last to choose
+    for part, expected in parts.items():
+        log = getattr(split, part)
+        assert log.keys["session"].tolist() == expected
+        assert lists(log) == [list(cases[case]) for case in expected]
+        assert log.vocabulary["item"].tolist() == ["a", "b", "c"]
+    split = event_logs.read(name, tmp_path, validation_share=0.0)
+    assert split.validation is None and split.train.sequences == 4
+    with pytest.raises(DataError, match=r"no such file"):
+        event_logs.read("helpdesk" if name == "bpi_12_w" else "bpi_12_w", tmp_path)
+
+
+# Visits and other training baskets of Complete Journey
+
+
+@pytest.fixture
+def small_journey(tmp_path):
+    """Three households; household 1 visits on days 0, 1, 3 and 9, and buys milk, bread and ale at every visit."""
+    visited = {1: (0, 1, 3, 9), 2: (2, 8), 3: (4,)}
+    rows = [
+        (user, 10 * user + day, product, day) for user, days in visited.items() for day in days for product in (1, 2, 3)
+    ]
+    rows.append((2, 99, 2, 2))  # another basket of the same second, with bread once more
+    user, basket, product, day = (list(column) for column in zip(*rows, strict=True))
+    time = np.datetime64("2017-01-02T10", "s") + np.array(day) * DAY
+    names = ("household_id", "basket_id", "product_id", "transaction_timestamp")
+    pq.write_table(
+        pa.table(dict(zip(names, (user, basket, product, time), strict=True))), tmp_path / "transactions.parquet"
+    )
+    types = {"product_id": [1, 2, 3], "product_type": ["milk", "bread", "ale"]}
+    pq.write_table(pa.table(types), tmp_path / "products.parquet")
+    return tmp_path
+
+
+def test_complete_journey_visits_are_seconds_of_a_household(small_journey):
+    split = complete_journey.visits(small_journey, days=2.0, follow=1.0)  # observed up to the last visit, on day 9
+    log = split.test
+    start = int(np.datetime64("2017-01-02T10", "s").astype(np.int64))
+    assert ((log.columns["time"] - start) / DAY).tolist() == [0, 1, 3, 9, 2, 8, 4]
+    assert (log.lengths.tolist(), log.keys["user"].tolist()) == ([4, 2, 1], ["1", "2", "3"])
+    size, weekday = (log.vocabulary[name][log.columns[name] - 1].tolist() for name in ("size", "weekday"))
+    assert size == ["2 or more"] * 4 + ["4 or more"] + ["2 or more"] * 2  # numbers of lines: 3, and once 4
+    assert weekday[:4] == ["Monday", "Tuesday", "Thursday", "Wednesday"]
+    assert log.columns["judged"].tolist() == [False] * 5 + [True, False]
+    assert (split.train.lengths.tolist(), split.train.keys["user"].tolist()) == ([3, 1, 1], ["1", "2", "3"])
+    with pytest.raises(DataError, match=r"transactions.parquet: there is no such file"):
+        complete_journey.visits(small_journey / "none")
+
+
+@pytest.mark.parametrize("ending", [".txt", ".csv", ".parquet"])
+def test_complete_journey_trains_on_other_baskets(small_journey, lists, ending):
+    """Made-up baskets of known types, and of one that nobody buys, take the place of the training baskets alone."""
+    made = EventLog(
+        np.array([0, 3, 5, 6]), {"item": np.int32([2, 1, 2, 3, 1, 1])}, {"item": np.array(["ale", "milk", "tea"])}
+    )
+    write_log(small_journey / f"made{ending}", made)
+    real = complete_journey.baskets(small_journey, test_days=2.0, validation_share=0.2)
+    split = complete_journey.baskets(
+        small_journey, test_days=2.0, validation_share=0.2, train=small_journey / f"made{ending}"
+    )
+    assert lists(split.train) == [["milk", "ale", "milk"]]
+    assert split.train.vocabulary["item"].tolist() == ["ale", "bread", "milk"]
+    assert split.train.keys["user"].tolist() == [""]
+    assert (split.notes["train_unseen_events"], split.notes["train_sessions_of_one"]) == (1, 2)
+    assert (lists(split.test), lists(split.validation)) == (lists(real.test), lists(real.validation))
+    assert (real.train.sequences, real.validation.sequences, real.test.sequences) == (4, 1, 2)
+
+
+def folder_or_skip(name):
+    root = os.environ.get("SEQJAX_DATA")
+    if root is None or not os.path.isdir(os.path.join(root, name)):
+        pytest.skip(f"SEQJAX_DATA names no folder with {name}/")
+    return data_folder(name)
+
+
+def test_real_msnbc_has_the_known_counts():
+    log = msnbc.users(folder_or_skip("msnbc"))
+    assert (log.sequences, log.events) == (494_909, 2_355_550)
+    assert (log.lengths.min(), np.median(log.lengths), log.lengths.max()) == (1, 2, 14_795)
+    assert log.counts()[1:].min() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "events", "cases", "kinds"), [("helpdesk", 13_710, 3_804, 9), ("bpi_12_w", 72_413, 9_658, 6)]
+)
+def test_real_event_logs_have_the_known_counts(name, events, cases, kinds):
+    split = event_logs.read(name, folder_or_skip("eventlogs"))
+    parts = (split.train, split.validation, split.test)
+    assert sum(part.events for part in parts) == events and sum(part.sequences for part in parts) == cases
+    assert split.test.sequences == round(cases / 3) and len(split.train.vocabulary["item"]) == kinds

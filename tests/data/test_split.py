@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seqjax.data.events import DataError, EventLog, take
-from seqjax.data.split import DAY, by_sequence, by_time, leave_one_out, tail
+from seqjax.data.split import DAY, by_sequence, by_time, leave_one_out, set_aside, tail
 
 
 def naive_by_time(log, days, lists):
@@ -109,3 +109,31 @@ def test_leave_one_out_needs_three_events(random_log):
     short = random_log(0, longest=3)
     with pytest.raises(DataError, match="nothing is left to train on: no sequence has four events"):
         leave_one_out(take(short, np.flatnonzero(short.lengths == 3)))
+
+
+@pytest.mark.parametrize("validation", [0, 5])
+def test_set_aside_parts_the_log_in_its_order(validation, random_log, lists):
+    log = random_log(4, sequences=40)
+    split = set_aside(log, test=7, validation=validation, seed=1)
+    parts = [part for part in split[:3] if part is not None]
+    assert [part.sequences for part in parts] == [33 - validation, *[validation] * (validation > 0), 7]
+    number = {key: place for place, key in enumerate(log.keys["session"].tolist())}
+    for part in parts:
+        places = [number[key] for key in part.keys["session"].tolist()]
+        assert places == sorted(places)
+        assert lists(part) == [lists(log)[place] for place in places]
+        assert part.vocabulary["item"] is log.vocabulary["item"]
+    assert sorted(key for part in parts for key in part.keys["session"].tolist()) == sorted(number)
+
+
+def test_set_aside_is_drawn_from_the_seed(random_log):
+    log = random_log(4, sequences=40)
+    one, again, other = (set_aside(log, test=7, seed=seed).test.keys["session"].tolist() for seed in (1, 1, 2))
+    assert one == again != other
+    assert one not in (log.keys["session"][:7].tolist(), log.keys["session"][-7:].tolist())
+
+
+@pytest.mark.parametrize(("test", "validation"), [(0, 5), (10, 0), (6, 4), (-1, 3), (5, -1)])
+def test_set_aside_needs_training_and_a_test(test, validation, random_log):
+    with pytest.raises(DataError, match=rf"test={test}, validation={validation} of 10 sequences: set aside fewer"):
+        set_aside(random_log(0, sequences=10), test=test, validation=validation)

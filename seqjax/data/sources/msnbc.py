@@ -37,7 +37,7 @@ def users(path: str | Path) -> EventLog:
     if found is None:
         raise DataError(f"{path}: holds none of {list(FILES)}; get msnbc990928.seq.gz from the UCI repository")
     first_line(found)  # says what is wrong with a file that is no text
-    table = session_lines(ibis.duckdb.connect(), found, like="^[0-9 ]*[0-9]")
+    table = session_lines(ibis.duckdb.connect(), found, heads=("%", f"{CATEGORIES[0]} "))
     numbers = np.array([str(number) for number in range(1, len(CATEGORIES) + 1)])
     columns = {name: pa.chunked_array([table[name].combine_chunks()]) for name in ("item", "session")}
     log, notes = assemble(columns, numbers, str(found), least=1)
