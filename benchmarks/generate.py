@@ -27,7 +27,7 @@ from settings import clock  # noqa: E402
 from seqjax import losses, optim  # noqa: E402
 from seqjax.data.process import echo, sample  # noqa: E402
 from seqjax.data.windows import stream_reset, symbols  # noqa: E402
-from seqjax.generate import Chooser, draw, generate, state_after  # noqa: E402
+from seqjax.generation import Chooser, draw, generate, state_after  # noqa: E402
 from seqjax.models.next_action import NextAction  # noqa: E402
 from seqjax.objectives.sequence import SequenceHparams, sequence_objective, symbol_batch  # noqa: E402
 from seqjax.train.step import init_train_state, make_chunk, make_step, per_lane  # noqa: E402

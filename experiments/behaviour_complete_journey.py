@@ -1,7 +1,7 @@
 """Baskets of groceries, generated: 2,242 product types on The Complete Journey, to train a recommender on.
 
     seqjax run experiments/behaviour_complete_journey.py
-    seqjax generate runs/behaviour_complete_journey-ID --n 129000 --out generated.parquet
+    seqjax generate runs/behaviour_complete_journey-ID --n 112010 --out generated.parquet
     seqjax run experiments/gru4rec_complete_journey.py --set data.train=generated.parquet
 
 The order within a basket is drawn from the seed. The last command trains the recommender on generated baskets and
@@ -16,7 +16,7 @@ from seqjax.data.sources import complete_journey
 from seqjax.data.windows import stream_reset, symbols
 from seqjax.evaluate.behaviour import behaviour
 from seqjax.experiment import Experiment
-from seqjax.forecast import score_series
+from seqjax.forecasting import score_series
 from seqjax.models.next_action import NextAction
 from seqjax.nn.recurrence import LSTM
 from seqjax.objectives.sequence import SequenceHparams, sequence_objective, symbol_batch

@@ -14,7 +14,7 @@ from seqjax.data.sources import msnbc
 from seqjax.data.windows import stream_reset, symbols
 from seqjax.evaluate.behaviour import behaviour
 from seqjax.experiment import Experiment
-from seqjax.forecast import score_series
+from seqjax.forecasting import score_series
 from seqjax.models.next_action import NextAction
 from seqjax.nn.recurrence import LSTM
 from seqjax.objectives.sequence import SequenceHparams, sequence_objective, symbol_batch

@@ -79,6 +79,30 @@ def gru(p, h, x, reset_after=False):
     return (1 - z) * h + z * candidate
 
 
+def lstm(p, memory, x, forget_bias=1.0):
+    """Gates side by side in the order input, forget, cell, output. `x` is multiplied unless p has no kernel."""
+    c, h = memory
+    gates = (x @ p["kernel"] if "kernel" in p else x) + h @ p["recurrent"] + p["bias"]
+    i, f, g, o = np.split(gates, 4)
+    c = sigmoid(f + forget_bias) * c + sigmoid(i) * np.tanh(g)
+    return c, sigmoid(o) * np.tanh(c)
+
+
+def dense(p, x):
+    return x @ p["kernel"] + p["bias"]
+
+
+def layer_norm(p, x, epsilon=1e-6):
+    """Zero mean and unit variance over the last axis, then scale and bias."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon) * p["scale"] + p["bias"]
+
+
+def gelu(x):
+    """Hendrycks and Gimpel (2016), in their approximation by tanh."""
+    return 0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3)))
+
+
 def gru4rec(params, items, start, embedding="shared", reset_after=False):
     """States of all layers after every item, and the scores of all rows after the last."""
     table = params["item" if embedding == "shared" else "input"]["rows"]

@@ -18,7 +18,7 @@ from seqjax.data.vocabulary import extend, lookup
 from seqjax.data.write import check_ending, check_log_ending, write_log, write_rows
 from seqjax.evaluate.series import compare_series
 from seqjax.experiment import SettingError, call, override, parse_setting, resolve
-from seqjax.generate import generate as draw
+from seqjax.generation import generate as draw
 from seqjax.manifest import write_json
 from seqjax.models.next_action import NextAction
 from seqjax.report.behaviour import distances_table, fidelity_page

@@ -17,7 +17,7 @@ from seqjax.evaluate.evaluation import Evaluation
 from seqjax.evaluate.fidelity import distances
 from seqjax.evaluate.likelihood import Likelihoods, Predictions, likelihoods, predict
 from seqjax.evaluate.series import compare_series
-from seqjax.generate import generate
+from seqjax.generation import generate
 
 LIKE = 20_000  # training series whose likelihood is compared with that of the judged ones
 

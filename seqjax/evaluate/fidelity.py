@@ -14,7 +14,7 @@ from seqjax.data.windows import asked
 
 GRAMS = ("action", "bigram", "trigram", "4-gram", "5-gram", "6-gram")
 LAGS = range(2, 6)
-BLOCK = 64  # shuffles computed at once
+BLOCK = 32  # shuffles computed at once
 
 
 class Distance(NamedTuple):
@@ -33,7 +33,7 @@ def jensen_shannon(p: Num[np.ndarray, "..."], q: Num[np.ndarray, "..."]) -> Floa
     >>> round(float(jensen_shannon(np.array([1, 0]), np.array([0, 3]))), 4)  # log 2
     0.6931
     """
-    p, q = p / p.sum(axis=0), q / q.sum(axis=0)
+    p, q = (x / x.sum(axis=0, dtype=np.float64) for x in (p, q))
     middle = (p + q) / 2.0
 
     def divergence(x: np.ndarray) -> Float[np.ndarray | np.float64, "..."]:

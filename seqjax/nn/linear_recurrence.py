@@ -12,8 +12,8 @@ from jaxtyping import Array, Bool, Float, PyTree
 from seqjax.nn.dropout import Noise, dropout
 from seqjax.nn.recurrence import Reading
 
-Pair = tuple[Float[Array, "time hidden"], Float[Array, "time hidden"]]
-"""Real and imaginary part."""
+Pair = tuple[Float[Array, "... hidden"], Float[Array, "... hidden"]]
+"""Real and imaginary part of h, at one time or at every time."""
 
 
 class LRU(nn.Module):

@@ -38,3 +38,20 @@ def test_activation_is_a_field():
     run = partial(cell.apply, {"params": params}, jnp.zeros(1))
     np.testing.assert_allclose(run(jnp.array([0.0, 99.0, 3.0])), [3.0], atol=1e-6)
     np.testing.assert_allclose(run(jnp.array([0.0, 99.0, -3.0])), [0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("reset_after", [False, True])
+@pytest.mark.parametrize("inputs", [3, None])
+def test_project_and_update_compose_to_the_call(reset_after, inputs):
+    """What depends on the inputs alone is one product for all times; the rest is a step from state to state."""
+    cell = GRUCell(4, inputs, reset_after)
+    h, x = jax.random.normal(jax.random.key(0), (4,)), jax.random.normal(jax.random.key(1), (6, inputs or 12))
+    params = jax.jit(cell.init)(jax.random.key(2), h, x[0])
+    project, update = (jax.jit(partial(cell.apply, params, method=method)) for method in ("project", "update"))
+    call, projected = jax.jit(partial(cell.apply, params)), project(x)
+    assert projected.shape == (6, 12)
+    for time in range(6):
+        after = update(h, projected[time])
+        np.testing.assert_allclose(after, call(h, x[time]), atol=1e-6)
+        np.testing.assert_array_equal(cell.output(after), after)
+        h = after

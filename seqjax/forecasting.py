@@ -14,7 +14,7 @@ from scipy import special
 
 from seqjax.data.events import EventLog, padded
 from seqjax.decide import segment
-from seqjax.generate import draw, last_symbol
+from seqjax.generation import draw, last_symbol
 
 BLOCK = 4096  # paths in one device call
 
@@ -81,7 +81,7 @@ def forecast(
     prefixes, valid = (np.pad(column, ((0, pad), (0, 0))) for column in (prefixes, valid))
     parts = [
         _follow(
-            model, params, key, begin, prefixes[begin : begin + block], valid[begin : begin + block], horizon, paths
+            model, params, key, jnp.int32(begin), prefixes[begin : begin + block], valid[begin : begin + block], horizon, paths
         )
         for begin in range(0, count, block)
     ]
@@ -100,7 +100,7 @@ def _follow(
     model: nn.Module,
     params: PyTree,
     key: jax.Array,
-    first: int,
+    first: Int[Array, ""],
     prefixes: Int[Array, "sequence time"],
     valid: Bool[Array, "sequence time"],
     horizon: int,
