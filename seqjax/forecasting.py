@@ -79,12 +79,10 @@ def forecast(
     block = max(1, min(count, BLOCK // paths))
     pad = -count % block
     prefixes, valid = (np.pad(column, ((0, pad), (0, 0))) for column in (prefixes, valid))
-    parts = [
-        _follow(
-            model, params, key, jnp.int32(begin), prefixes[begin : begin + block], valid[begin : begin + block], horizon, paths
-        )
-        for begin in range(0, count, block)
-    ]
+    parts = []
+    for begin in range(0, count, block):
+        some = slice(begin, begin + block)
+        parts.append(_follow(model, params, key, jnp.int32(begin), prefixes[some], valid[some], horizon, paths))
     moments = jax.tree.map(lambda *pieces: np.concatenate(pieces)[:count].astype(np.float64), *parts)
     quantile = special.stdtrit(paths - 1, (1.0 + level) / 2.0)
 

@@ -27,9 +27,9 @@ def show(epochs: int) -> Iterator[Callable[[Record], None]]:
                 done, facts = record["epoch"] + record["of_epoch"], f"loss {record['loss']:.4f}"
                 bar.update(task, completed=done, description=f"epoch {record['epoch'] + 1}/{epochs}", facts=facts)
             elif kind == "evaluate":
-                bar.update(task, description="ranking the test log")
+                bar.update(task, description="judging the test log")
                 if not console.is_terminal:
-                    console.print("ranking the test log", highlight=False)
+                    console.print("judging the test log", highlight=False)
             elif text := _line(record):
                 bar.print(text, highlight=False, markup=False)
 

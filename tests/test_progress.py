@@ -32,7 +32,7 @@ def test_plain_lines(capsys):
         "12,345 events in 678 sequences, test 90 events; 1,000 parameters",
         "counted: unseen items 3",
         "epoch 1: loss 1.2500, validation mrr@20 0.2500 after 62 s",
-        "ranking the test log",
+        "judging the test log",
     ]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqjax.data.events import DataError, Split
-from seqjax.data.sources import complete_journey, diginetica, movielens, yoochoose
+from seqjax.data.sources import complete_journey, diginetica, event_logs, movielens, msnbc, yoochoose
 from seqjax.data.sources.folder import data_folder
 
 GROUPLENS = "GroupLens: research only; no redistribution or commercial use without permission; no endorsement implied"
@@ -80,6 +80,25 @@ SOURCES = {
             diginetica.read,
         ),
         Source(
+            "eventlogs",
+            (
+                File(
+                    "helpdesk.csv.gz",
+                    "sha256:1306e06414481a1debd845ea760b5ce8331d087ddc67d7f7ec300b4bea3f41b7",
+                    367_018,
+                ),
+                File(
+                    "bpi_12_w.csv.gz",
+                    "sha256:11a936ee00eb159df7c971da7f12209ed395b71398e53c21ed4883cd0fe3be4d",
+                    2_100_013,
+                ),
+            ),
+            None,
+            "none stated",
+            "data/helpdesk.csv and data/bpi_12_w.csv of github.com/verenich/ProcessSequencePrediction, each gzipped",
+            event_logs.read,
+        ),
+        Source(
             "ml-1m",
             (
                 File("ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906"),
@@ -97,6 +116,20 @@ SOURCES = {
             GROUPLENS,
             "https://grouplens.org/datasets/movielens/100k/",
             movielens.read,
+        ),
+        Source(
+            "msnbc",
+            (
+                File(
+                    "sequences_first_half.txt.gz",
+                    "sha256:60ed8ae68e2691f23f04c8f7b751ef94bcb02cc8255ce84cdef673d3951eb691",
+                    5_315_620,
+                ),
+            ),
+            None,
+            "UCI: free for research with citation",
+            "msnbc990928.seq.gz of https://archive.ics.uci.edu/dataset/133: the first half of its users, one a line",
+            msnbc.read,
         ),
         Source(
             "yoochoose_100k",
