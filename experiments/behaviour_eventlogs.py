@@ -4,6 +4,9 @@
 
 Cases in the order of the file, the first two thirds for training, as in Tax et al. (2017). Symbols are judged from the
 third on (prefixes of two activities or more), the end of a case among them.
+
+Expected (5 seeds): Helpdesk .543 nats, accuracy .815; BPI'12 W .776, .690 (order 2: .551, .813 and .791, .690); ten
+seconds a run.
 """
 
 from functools import partial

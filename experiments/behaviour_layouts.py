@@ -1,10 +1,12 @@
-"""How series are laid out for training decides how long generated ones are.
+"""How series are laid out for training, and what that changes in generated ones.
 
     seqjax run experiments/behaviour_layouts.py
 
-The story of the LSTM write-up in numbers: series joined into one stream and folded (the PTB way) lose their lengths,
-padding alone does not bring them back, forgetting at the begin of a series does, and so does never cutting one. One
-network, one optimizer, about as many updates for all.
+The story of the LSTM write-up in numbers: one stream folded into lanes (the PTB way), padding to multiples, forgetting
+at the begin of a series, and rows in which no series is cut. One network, one optimizer, about as many updates for all.
+
+Expected (3 seeds): excess .004 to .005 nats and the right lengths for all but the stream in a fixed order (up to .018);
+dividing the loss by the batch's own number shortens series by 2 %; half a minute a run.
 """
 
 from functools import partial

@@ -4,6 +4,9 @@
 
 The pseudo-users of the process `echo` (their law is known exactly). The three plots that decide: length of a series,
 frequency of every action, frequency of every pair of actions in a row; then all that those three cannot see.
+
+Expected (`--seeds 5`): excess .0044 +- .0008 nats over the true law, distances 1.3 to 2.1 times their floors; half a
+minute a seed.
 """
 
 from functools import partial

@@ -4,6 +4,8 @@
 
 Half of the published users; 100,000 of them, drawn from the seed, are judged by. Markov chains get pairs of pages
 right already: what counts is how long users stay, in bursts of one category many times over.
+
+Expected (`--seeds 5`): 1.517 +- .022 nats (order 3: 1.564), length JSD .0005 (.0026); two minutes a seed.
 """
 
 from functools import partial

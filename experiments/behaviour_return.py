@@ -4,6 +4,8 @@
 
 155,848 visits of 2,469 households in a year (CC0). The visits of four weeks are judged, each followed for two more;
 training ends before them. A visit shows the days since the last one, weekday, hour and how much was bought.
+
+Expected (`--seeds 5`): Brier score within 7 days .1255 (own rate .1305); a quarter of a minute a seed.
 """
 
 from functools import partial

@@ -33,7 +33,8 @@ def segment(
             raise ValueError(f"{name!r} has a threshold and no probability; there are {sorted(probability)}")
         if not 0.0 <= bound <= 1.0:
             raise ValueError(f"the threshold of {name!r} is {bound}: choose a probability, 0 to 1")
-    marks = [np.where(probability[name] >= bound, name, "") for name, bound in threshold.items()]
+    everybody = np.full(len(next(iter(probability.values()), ())), "")  # users without any threshold, too
+    marks = [everybody, *(np.where(probability[name] >= bound, name, "") for name, bound in threshold.items())]
     return np.array([" and ".join(filter(None, held)) or otherwise for held in zip(*marks, strict=True)], np.str_)
 
 

@@ -61,5 +61,32 @@ def adam(hparams: Rates) -> optax.GradientTransformation:
     return optax.adam(hparams.learning_rate)
 
 
+@runtime_checkable
+class DecayedRates(Protocol):
+    """The hyper-parameters that `adam_decay` reads."""
+
+    learning_rate: Scalar | float
+    clip: Scalar | float
+    decay: Scalar | float
+
+
+def adam_decay(hparams: DecayedRates) -> optax.GradientTransformation:
+    """Adam on gradients cut to the norm `clip`, with weight decay apart from the gradient, Loshchilov and Hutter (2019).
+
+    On the rows of a view only the rows that a step touches decay.
+    """
+    return optax.chain(
+        optax.clip_by_global_norm(hparams.clip),
+        optax.scale_by_adam(),
+        optax.add_decayed_weights(hparams.decay),
+        optax.scale(-hparams.learning_rate),
+    )
+
+
+def adam_clipped(hparams: Rates) -> optax.GradientTransformation:
+    """Adam on gradients of which every element is cut to -1 .. 1, as HPMN was released."""
+    return optax.chain(optax.clip(1.0), optax.adam(hparams.learning_rate))
+
+
 def _scale_by_adagrad() -> optax.GradientTransformation:
     return optax.scale_by_rss(initial_accumulator_value=0.0, eps=1e-6)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PyTree, Shaped
 
-from seqjax.data.events import EventLog, Split, take
+from seqjax.data.events import EventLog, Split
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.experiment import Experiment, SettingError, call, describe, resolve, settings_of
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
@@ -54,7 +54,8 @@ def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
     with _settings_at_fault("hparams: every value must be a number"):
         hparams = jax.tree.map(jnp.float32, experiment.hparams)
     with _settings_at_fault("the settings cannot be used"):
-        model = call(experiment.model, **_sizes(split.train.vocabulary))
+        sizes = tuple((name, len(words)) for name, words in split.train.vocabulary.items())
+        model = call(experiment.model, sizes=sizes, **_sizes(split.train.vocabulary))
         params = jax.jit(model.init)(init_key)["params"]
         corpus = jax.device_put(experiment.corpus(split.train))
 
@@ -246,7 +247,7 @@ def _doubts(experiment: Experiment, split: Split, parts: Parts) -> list[str]:
     """What a user may not have meant; raises SettingError if the metric that training stops by is not computed."""
     doubts, stop, rows = [], experiment.stop, parts.plan(0)
     if split.validation:
-        few = take(split.validation, np.arange(min(64, split.validation.sequences)))
+        few = split.validation.head(64)
         names = experiment.evaluate(parts.model, parts.state.params, few).numbers
         if stop.metric not in names:
             raise SettingError(f"stop.metric={stop.metric!r}: validation has {', '.join(names)}")

@@ -63,7 +63,8 @@ def run_one(experiment: Experiment, name: str, options: argparse.Namespace) -> N
         )
     numbers, manifest = (json.loads((folder / f"{part}.json").read_text()) for part in ("metrics", "manifest"))
     Console().print(comparison_table(numbers, title_of(manifest), manifest["sees_more"], experiment.headline))
-    Console(soft_wrap=True).print(f"page of plots: {write_page(folder, experiment.sections)}", highlight=False)
+    page = write_page(folder, experiment.sections)
+    Console(soft_wrap=True).print(f"page of plots: {page}", highlight=False, markup=False)
 
 
 def run_study(study: Study, name: str, options: argparse.Namespace) -> None:
@@ -74,7 +75,8 @@ def run_study(study: Study, name: str, options: argparse.Namespace) -> None:
     seeds = range(options.seed, options.seed + study.seeds)
     for place, seed in enumerate(seeds):
         for key, experiment in study.experiments.items():
-            console.print(f"{key}, seed {seed} ({place + 1} of {study.seeds})", style="bold", highlight=False)
+            which = f"{key}, seed {seed} ({place + 1} of {study.seeds})"
+            console.print(which, style="bold", highlight=False, markup=False)
             with show(experiment.stop.epochs) as log:
                 made = train(
                     experiment,
@@ -92,7 +94,7 @@ def run_study(study: Study, name: str, options: argparse.Namespace) -> None:
     console.print(seeds_table(rows))
     page = folder / "report.html"
     page.write_text(study_page(name, rows, study.sections(results)), encoding="utf-8")
-    console.print(f"page of plots: {page}", highlight=False)
+    console.print(f"page of plots: {page}", highlight=False, markup=False)
 
 
 def configured(experiment: Experiment, options: argparse.Namespace) -> Experiment:

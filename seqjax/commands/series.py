@@ -63,7 +63,10 @@ def fidelity(options: argparse.Namespace) -> None:
         words = extend(words, log.vocabulary["item"])
     logs = {name: expressed(log, words) for name, log in logs.items()}
     settings = {name: getattr(options, name) for name in ("given", "longest", "permutations", "seed")}
-    held = compare_series(logs["real"], logs["synthetic"], train=logs.get("train"), **settings)
+    try:
+        held = compare_series(logs["real"], logs["synthetic"], train=logs.get("train"), **settings)
+    except ValueError as error:
+        raise SettingError(f"{error}") from None
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / "tables.json", held.tables)
     write_json(options.out / "metrics.json", held.numbers)
@@ -71,7 +74,7 @@ def fidelity(options: argparse.Namespace) -> None:
     page = options.out / "report.html"
     page.write_text(fidelity_page("Fidelity of series", below, held.numbers, held.tables), encoding="utf-8")
     Console().print(distances_table(held.numbers))
-    Console(soft_wrap=True).print(f"page of plots: {page}", highlight=False)
+    Console(soft_wrap=True).print(f"page of plots: {page}", highlight=False, markup=False)
 
 
 def score(options: argparse.Namespace) -> None:

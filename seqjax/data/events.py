@@ -53,6 +53,10 @@ class EventLog(NamedTuple):
         mark[self.offsets[:-1][self.lengths > 0]] = True
         return mark
 
+    def head(self, count: int) -> EventLog:
+        """The first so many sequences."""
+        return take(self, np.arange(min(count, self.sequences)))
+
     def counts(self, column: str = "item") -> Int[np.ndarray, "row"]:
         """How often each id occurs; index 0 (padding) is always 0."""
         return np.bincount(self.columns[column], minlength=len(self.vocabulary[column]) + 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from seqjax.data.events import DataError, EventLog
+from seqjax.data.samples import Samples
 
 FORMAT = 1  # raised when a folder of the old layout can no longer be read
 
@@ -48,8 +49,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def arrays(log: EventLog) -> dict[str, np.ndarray]:
+def arrays(log: EventLog | Samples) -> dict[str, np.ndarray]:
     """Every array of a log by the name of its file."""
+    if isinstance(log, Samples):
+        named = log._asdict() | {f"target.{name}": ids for name, ids in log.target.items()}
+        named |= {f"side.{name}": ids for name, ids in log.side.items()}
+        return arrays(log.log) | {f"sample.{k}.npy": v for k, v in named.items() if isinstance(v, np.ndarray)}
     columns = {f"column.{name}.npy": column for name, column in log.columns.items()}
     return {"offsets.npy": log.offsets} | columns | {f"key.{name}.npy": key for name, key in log.keys.items()}
 
@@ -143,7 +148,7 @@ def mapped(path: Path) -> np.ndarray:
     return np.asarray(array) if array.size == 0 else array
 
 
-def checksum(log: EventLog) -> str:
+def checksum(log: EventLog | Samples) -> str:
     """The SHA-256 of a log's content, the same for a log in memory and on disk: the data checksum of a run."""
     digest = hashlib.sha256()
     for name, array in sorted(arrays(log).items()):

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from seqjax.data.events import EventLog, Split
+from seqjax.data.samples import Samples, ask, checked
 
 
 class World(NamedTuple):
@@ -79,6 +80,46 @@ def popularity_only(
     law = np.arange(1, items + 1) ** -exponent
     law = law / law.sum()
     return World(_split(sample, seed, items), _ceiling(law), _entropy(law))
+
+
+def planted_lag(
+    seed: int,
+    *,
+    lag: int = 32,
+    items: int = 12,
+    users: int = 2048,
+    tests: int = 1024,
+    spread: int = 16,
+    distractors: bool = False,
+) -> World:
+    """Whether a user responds was decided `lag` events ago, by which of two cues stood there; all else is noise.
+
+    A life has lag - 1 + 1 .. `spread` events, so that nothing but the cue tells where it stands. Two of the items are
+    cues; the one that counts is the only one, or with `distractors` one among many: then only the event exactly `lag`
+    before the question counts, and an event is a cue with probability 1/2. The order of a life is all that matters
+    there: counts of cues say next to nothing.
+
+    >>> samples = planted_lag(0, lag=3, users=4, spread=1).split.train
+    >>> (samples.log.columns["item"].reshape(4, 3)[:, 0] == 1).tolist() == samples.label.tolist()
+    True
+    """
+
+    def draw(part: int, users: int) -> Samples:
+        random = np.random.default_rng((seed, lag, part))
+        lengths = lag + random.integers(spread, size=users)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        item = random.integers(3, items + 1, offsets[-1])
+        if distractors:
+            item = np.where(random.random(offsets[-1]) < 0.5, random.integers(1, 3, offsets[-1]), item)
+        cue = offsets[1:] - lag
+        item[cue] = random.integers(1, 3, users)
+        names = {"user": np.array([f"user {part}-{number}" for number in range(users)])}
+        log = EventLog(offsets, {"item": item.astype(np.int32)}, {"item": words}, names)
+        asked = np.full(users, items)  # about one and the same item
+        return checked(ask(log, np.arange(users), lengths, item[cue] == 1, asked))
+
+    words = np.array([f"cue {index}" for index in (1, 2)] + [f"item {index}" for index in range(3, items + 1)])
+    return World(Split(draw(1, users), None, draw(2, tests)), {"auc": 1.0}, 0.0)
 
 
 def _ceiling(law: Float[np.ndarray, "item"]) -> dict[str, float]:

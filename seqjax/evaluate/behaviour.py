@@ -54,7 +54,7 @@ def behaviour(
         theirs = predict(peer, tables, log)
         held = likelihoods(theirs, log, given)
         numbers |= {f"{name}/{key}": value for key, value in held.numbers(replicates).items()}
-        numbers |= {f"minus/{name}/{key}": value for key, value in mine.minus(held, replicates).items()}
+        numbers |= {f"minus/{name}/{key}": value for key, value in mine.minus(held, (), replicates).items()}
         if name == "truth":
             judged = asked(log)[2] >= given
             numbers |= {f"excess{end}": numbers[f"minus/truth/nats{end}"] for end in ("", "/low", "/high")}

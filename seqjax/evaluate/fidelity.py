@@ -29,18 +29,21 @@ def jensen_shannon(p: Num[np.ndarray, "..."], q: Num[np.ndarray, "..."]) -> Floa
     """Jensen-Shannon divergence in nats of the distributions that counts along the first axis give, Lin (1991).
 
     (KL(p || m) + KL(q || m)) / 2 with m = (p + q) / 2, at most log 2. Its root is a metric; this is not the root.
+    Where nothing was counted at all, that is a kind of its own: 0 from nothing, log 2 from anything else.
 
     >>> round(float(jensen_shannon(np.array([1, 0]), np.array([0, 3]))), 4)  # log 2
     0.6931
     """
-    p, q = (x / x.sum(axis=0, dtype=np.float64) for x in (p, q))
+    totals = [x.sum(axis=0, dtype=np.float64) for x in (p, q)]
+    p, q = (x / np.where(total > 0.0, total, 1.0) for x, total in zip((p, q), totals, strict=True))
+    alone = (totals[0] > 0.0) != (totals[1] > 0.0)
     middle = (p + q) / 2.0
 
     def divergence(x: np.ndarray) -> Float[np.ndarray | np.float64, "..."]:
         some = x > 0.0
         return (x * np.log(np.where(some, x, 1.0) / np.where(some, middle, 1.0))).sum(axis=0)
 
-    return np.maximum(0.5 * (divergence(p) + divergence(q)), 0.0)
+    return np.maximum(0.5 * (divergence(p) + divergence(q) + alone * np.log(2.0)), 0.0)
 
 
 def distances(

@@ -40,8 +40,13 @@ def compare_series(
     pairs that the reference never has (`unseen/`), of copies of its series (`copies/`), and the edit distance to its
     nearest series (`nearest/`), each for both sets; and how well a classifier tells the sets apart
     (`two_sample_auc`, .5 for the same law). The reference is `train`; without it the real series, each judged by the
-    others.
+    others. Raises ValueError for fewer than two series of a set, and for what `distances` refuses.
     """
+    if min(real.sequences, synthetic.sequences) < 2:
+        sizes = f"{real.sequences} real and {synthetic.sequences} synthetic series"
+        raise ValueError(f"{sizes}: compare two or more of each")
+    if given < 0:
+        raise ValueError(f"given={given}: choose 0 or more")
     apart = distances(real, synthetic, more=train, given=given, longest=longest, permutations=permutations, seed=seed)
     numbers = {f"{kind}/{name}": getattr(d, kind) for name, d in apart.items() for kind in ("jsd", "floor", "p")}
     for kind, log in (("real", real), ("synthetic", synthetic)):
@@ -151,20 +156,21 @@ def _shares(
     kinds = np.unique(np.concatenate(list(values.values()))) if kinds is None else np.asarray(kinds)
     shares = {}
     for name, column in values.items():
-        known, count = np.unique(column, return_counts=True)
-        place = np.minimum(np.searchsorted(known, kinds), len(known) - 1)
-        shares[name] = (np.where(known[place] == kinds, count[place], 0) / len(column)).tolist()
+        known, count = (part.tolist() for part in np.unique(column, return_counts=True))
+        held = dict(zip(known, count, strict=True))
+        shares[name] = [held.get(kind, 0) / max(len(column), 1) for kind in kinds.tolist()]
     return {"value": list(names) if names else kinds.tolist(), **shares}
 
 
 def _hazard(kinds: Mapping[str, EventLog], given: int, least: int = 30) -> dict[str, list[Any]]:
     """P(end | so many actions) by the number of actions, with Wilson's interval, while `least` series have as many."""
-    steps = np.arange(given, max(int(log.lengths.max()) for log in kinds.values()) + 1)
+    most = max(int(log.lengths.max()) for log in kinds.values())
+    steps = np.arange(given, most + 1)
     held: dict[str, Any] = {}
     enough = np.ones(len(steps), bool)
     for kind, log in kinds.items():
         there = log.sequences - np.searchsorted(np.sort(log.lengths), steps, side="left")
-        ended = np.bincount(log.lengths, minlength=steps[-1] + 1)[steps]
+        ended = np.bincount(log.lengths, minlength=most + 1)[steps]
         held[kind], (held[f"{kind}/low"], held[f"{kind}/high"]) = ended / np.maximum(there, 1), wilson(ended, there)
         enough &= there >= least
     enough = np.cumprod(enough).astype(bool)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from seqjax.nn.activation import tanh
@@ -23,21 +24,25 @@ class GRUCell(nn.Module):
     `reset_after` is the form of cuDNN and PyTorch: candidate = activation(x W_h + b_h + r * (h U_h + c_h)), with a
     second bias c. `inputs=None` means that x is already x W, as when a one-hot x picks a row of W.
 
-    Differs: Flax's and TensorFlow's cells keep with z where this one writes.
+    `keep` is TensorFlow's cell, with which HPMN and DIEN were released: z keeps, h' = z h + (1 - z) candidate, both
+    gates begin with the bias 1, which remembers long, and weights are Glorot-uniform over x and h together.
     """
 
     features: int
     inputs: int | None
     reset_after: bool = False
     activation: Callable = tanh
+    keep: bool = False
 
     def setup(self):
         """Makes the gate matrices side by side, in the order reset, update, candidate."""
-        width = 3 * self.features
+        width, weights, bias = 3 * self.features, block_uniform(3), nn.initializers.zeros
+        if self.keep:
+            weights, bias = together(self.features, self.inputs or 0), gates_one(self.features)
         if self.inputs is not None:
-            self.kernel = self.param("kernel", block_uniform(3), (self.inputs, width))
-        self.recurrent = self.param("recurrent", block_uniform(3), (self.features, width))
-        self.bias = self.param("bias", nn.initializers.zeros, (width,))
+            self.kernel = self.param("kernel", weights, (self.inputs, width))
+        self.recurrent = self.param("recurrent", weights, (self.features, width))
+        self.bias = self.param("bias", bias, (width,))
         if self.reset_after:
             self.recurrent_bias = self.param("recurrent_bias", nn.initializers.zeros, (width,))
 
@@ -51,13 +56,20 @@ class GRUCell(nn.Module):
 
     def update(self, h: Float[Array, "hidden"], projected: Float[Array, "gate"]) -> Float[Array, "hidden"]:
         """The next hidden state, from the present one and a projected input."""
+        z, candidate = self.gate(h, projected)
+        return z * h + (1.0 - z) * candidate if self.keep else (1.0 - z) * h + z * candidate
+
+    def gate(
+        self, h: Float[Array, "hidden"], projected: Float[Array, "gate"]
+    ) -> tuple[Float[Array, "hidden"], Float[Array, "hidden"]]:
+        """The update gate z and the candidate."""
         x, gates = projected, 2 * self.features
         if self.reset_after:
             u = jnp.dot(h, self.recurrent) + self.recurrent_bias
             r, z = jnp.split(jax.nn.sigmoid(x[:gates] + u[:gates]), 2)
-            return (1.0 - z) * h + z * self.activation(x[gates:] + r * u[gates:])
+            return z, self.activation(x[gates:] + r * u[gates:])
         r, z = jnp.split(jax.nn.sigmoid(x[:gates] + jnp.dot(h, self.recurrent[:, :gates])), 2)
-        return (1.0 - z) * h + z * self.activation(x[gates:] + jnp.dot(r * h, self.recurrent[:, gates:]))
+        return z, self.activation(x[gates:] + jnp.dot(r * h, self.recurrent[:, gates:]))
 
     def output(self, memory: Float[Array, "*time hidden"]) -> Float[Array, "*time hidden"]:
         """What the next layer sees: the hidden state."""
@@ -66,3 +78,24 @@ class GRUCell(nn.Module):
     def __call__(self, h: Float[Array, "hidden"], x: Float[Array, "features"]) -> Float[Array, "hidden"]:
         """The next hidden state."""
         return self.update(h, self.project(x[None])[0])
+
+
+def together(features: int, inputs: int) -> Callable[..., Float[Array, "..."]]:
+    """Glorot-uniform weights of [reset, update, candidate], as if x and h were one vector and the gates one matrix."""
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
+        bound = [(6.0 / (inputs + features + columns)) ** 0.5 for columns in (2 * features, features)]
+        bound = jnp.repeat(jnp.array(bound, dtype), jnp.array([2 * features, features]), total_repeat_length=shape[1])
+        return jax.random.uniform(key, shape, dtype, -1.0, 1.0) * bound
+
+    return init
+
+
+def gates_one(features: int) -> Callable[..., Float[Array, "..."]]:
+    """Biases 1 of both gates and 0 of the candidate."""
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
+        del key
+        return jnp.zeros(shape, dtype).at[: 2 * features].set(1.0)
+
+    return init

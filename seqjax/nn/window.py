@@ -24,6 +24,17 @@ def held(values: PyTree, valid: Bool[Array, "time"], before: PyTree) -> PyTree:
     return jax.tree.map(hold, values, before)
 
 
+def front(events: PyTree, valid: Bool[Array, "time"]) -> tuple[PyTree, Int[Array, "time"]]:
+    """The events with the valid ones in front, and how many of these there are up to and including each time.
+
+    >>> events, count = front(jnp.array([7, 8, 9]), jnp.array([False, True, True]))
+    >>> events[:2].tolist(), count.tolist()
+    ([8, 9], [0, 1, 2])
+    """
+    order = jnp.argsort(~valid, stable=True)
+    return jax.tree.map(lambda leaf: leaf[order], events), jnp.cumsum(valid)
+
+
 class Window(NamedTuple):
     """New events, gaps closed, behind a window of the events before them.
 

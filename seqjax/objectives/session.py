@@ -8,17 +8,16 @@ from functools import partial
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 from jaxtyping import Array, Float, Scalar
 
 from seqjax import losses
 from seqjax.data.events import EventLog
-from seqjax.data.negatives import alias_table
 from seqjax.data.plan import LanePlan
 from seqjax.nn.activation import linear
 from seqjax.nn.dropout import Noise
-from seqjax.types import Carry, Corpus, Metrics, Params, Popularity, SessionBatch
+from seqjax.objectives.negatives import draw_items, popularity
+from seqjax.types import Carry, Corpus, Metrics, Params, SessionBatch
 
 
 class SessionHparams(struct.PyTreeNode):
@@ -40,12 +39,7 @@ def session_corpus(log: EventLog, *, alpha: float = 0.75) -> Corpus:
 
     alpha: 0 draws uniformly over the vocabulary, 1 by popularity. It is data and not a hyper-parameter of the step.
     """
-    if not 0.0 <= alpha <= 1.0:
-        raise ValueError(f"alpha={alpha}: choose 0 (uniform) to 1 (popularity)")
-    counts = log.counts("item")[1:]
-    table = alias_table(counts.astype(np.float64) ** alpha)
-    log_count = np.log(np.maximum(counts, 1)).astype(np.float32)
-    return Corpus(log.columns["item"], Popularity(table.accept, table.alias, log_count, np.float32(alpha)))
+    return Corpus(log.columns["item"], popularity(log.counts("item")[1:], alpha))
 
 
 def session_batch(corpus: Corpus, row: LanePlan) -> SessionBatch:
@@ -69,15 +63,10 @@ def popularity_negatives(
     the logq correction: log count for targets, alpha log count for samples (raw counts; the constant between the two
     families is part of the published model).
     """
-    items = batch.ids["item"]
-    table = batch.popularity
-    bits = jax.random.bits(key, (2, count))
-    entry = (bits[0] % len(table.alias)).astype(jnp.int32)  # a float32 in [0, 1) is too coarse for a million items
-    keep = (bits[1] >> 8).astype(jnp.float32) * (2.0**-24) < table.accept[entry]
-    entry = jnp.where(keep, entry, table.alias[entry])
-    log_count = table.log_count
-    log_q = {"target": log_count[items["target"] - 1], "sample": table.alpha * log_count[entry]}
-    return batch.replace(ids={"item": {**items, "sample": entry + 1}}, log_q=log_q, popularity=None)
+    items, table = batch.ids["item"], batch.popularity
+    sample, log_count = draw_items(key, table, (count,)), table.log_count
+    log_q = {"target": log_count[items["target"] - 1], "sample": table.alpha * log_count[sample - 1]}
+    return batch.replace(ids={"item": {**items, "sample": sample}}, log_q=log_q, popularity=None)
 
 
 def batch_negatives(key: jax.Array, batch: SessionBatch, hparams: SessionHparams) -> SessionBatch:

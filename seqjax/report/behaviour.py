@@ -177,6 +177,8 @@ def layout_sections(results: Mapping[str, Mapping[int, Finished]]) -> Sequence[s
         held = next(iter(runs.values())).tables["hazard"]
         rows.append(Series(spoken(key, " "), held["actions"], held["synthetic"]))
         real = max(real, Series("real", held["actions"], held["real"]), key=lambda series: len(series.places))
+    if len(real.places) < 2:
+        return ()
     caption = "Blue: the share of generated series that end after so many actions; grey: of real series (.1 in truth)."
     return (section("When series end", drawn(overlays.hazards(real, rows), "Hazard by layout", caption)),)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from seqjax.experiment import SettingError
 from seqjax.report.finished import Finished, finished
@@ -62,4 +63,4 @@ def _over_cases(runs: list[Finished], names: list[str]) -> Table:
 
 
 def _add(table: Table, title: str, numbers: Mapping[str, float], names: list[str], sign: bool = False) -> None:
-    table.add_row(title, *(Cell(written(estimate(numbers, name), sign)) for name in names))
+    table.add_row(Text(title), *(Cell(written(estimate(numbers, name), sign)) for name in names))

@@ -42,11 +42,8 @@ def overlay(places: Sequence, real: Sequence[float], synthetic: Sequence[float],
 
 def _most(places: Sequence[float], *sets: Sequence[float]) -> float:
     """The place up to which 99.8 % of every set lie: the rest of a long tail is not seen anyway."""
-    ends = [
-        next(at for at, total in enumerate(accumulate(shares), 1) if total >= min(SHOWN, sum(shares)))
-        for shares in sets
-    ]
-    return places[max(ends) - 1]
+    totals = [list(accumulate(shares)) for shares in sets]
+    return places[max(next(at for at, some in enumerate(row) if some >= min(SHOWN, row[-1])) for row in totals)]
 
 
 @styled
@@ -93,7 +90,7 @@ def hazards(real: Series, rows: Sequence[Series]) -> Figure:
         axis.plot(real.places, real.values, color=MUTED, linewidth=1.0)
         axis.plot(row.places, row.values, color=BLUE, linewidth=1.4)
         axis.set_title(row.name)
-        axis.set_ylim(0.0, 2.5 * max(real.values[: len(real.values) // 2]))
+        axis.set_ylim(0.0, 2.5 * max(real.values[: len(real.values) // 2]) or 1.0)
         rates(axis.yaxis, 3)
     for axis in panels[len(rows) :]:
         axis.set_visible(False)

@@ -12,6 +12,7 @@ import html
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, NamedTuple
@@ -187,7 +188,8 @@ def svg(figure: Figure, title: str) -> str:
     import matplotlib
 
     stream = io.StringIO()
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's fonts will have it
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
     body = text[text.index(">", text.index("<svg")) + 1 :]

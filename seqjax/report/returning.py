@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 
@@ -33,7 +34,8 @@ def calibration_html(page: Page, days: Sequence[int]) -> str:
             for day in days
         ]
         kind = ' class="model"' if row.baseline is None else ""
-        body.append(f'<tr{kind}><th scope="row">{row.title}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>')
+        title, row_of_cells = html.escape(row.title), "".join(f"<td>{text}</td>" for text in cells)
+        body.append(f'<tr{kind}><th scope="row">{title}</th>{row_of_cells}</tr>')
     note = "Expected calibration error; in brackets what the same probabilities would have if they were true."
     heads = ["", *(f"within {day} day{'s' * (day > 1)}" for day in days)]
     return grid(heads, body) + f'<p class="note">{note}</p>'

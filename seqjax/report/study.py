@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.table import Table
+from rich.text import Text
 
 from seqjax.evaluate.intervals import paired_t, t_interval
 from seqjax.report import plots
@@ -30,36 +31,55 @@ class SeedRow(NamedTuple):
 
 
 def over_seeds(results: Mapping[str, Mapping[int, Finished]], headline: Sequence[str]) -> list[SeedRow]:
-    """A line for every experiment, and for the baselines of the first one, which all share."""
-    first, *_ = results.values()
+    """A line for every experiment, data set by data set, and for the baselines of the first on each.
+
+    Differences are to the first experiment on the same data.
+    """
+    together: dict[str, dict[str, Mapping[int, Finished]]] = {}
+    for key, runs in results.items():
+        judged = next(iter(runs.values())).manifest.get("data", {}).get("test", {}).get("checksum", "")
+        together.setdefault(judged, {})[key] = runs
+    rows = []
+    for group in together.values():
+        rows += _rows(group, headline, "" if len(together) == 1 else f"{spoken(next(iter(group)), ' ')}: ")
+    return rows
+
+
+def _rows(results: Mapping[str, Mapping[int, Finished]], headline: Sequence[str], before: str) -> list[SeedRow]:
+    """The lines of experiments on the same data, and of the baselines of the first, which all share."""
     numbers = {key: {seed: run.numbers for seed, run in runs.items()} for key, runs in results.items()}
-    headline = recorded(headline, next(iter(first.values())).numbers)
-    known = next(iter(first.values())).numbers
-    peers = sorted({name.split("/")[0] for name in known if name.endswith(f"/{headline[0]}")} - NO_BASELINES)
     own = numbers[next(iter(results))]
+    known = next(iter(own.values()))
+    headline = recorded(headline, known)
+    peers = sorted({name.split("/")[0] for name in known if name.endswith(f"/{headline[0]}")} - NO_BASELINES)
     lines = [(spoken(key, " "), False, held) for key, held in numbers.items()]
     for peer in peers:
         held = {s: {name: n.get(f"{peer}/{name}") for name in headline} for s, n in own.items()}
-        lines.append((spoken(peer), True, held))
+        lines.append((f"{before}{spoken(peer)}", True, held))
     rows = []
     for title, baseline, held in lines:
         estimates = {name: _mean([n.get(name) for n in held.values()]) for name in headline}
         seeds = [seed for seed in own if seed in held]
-        pair = [[side[seed][headline[0]] for seed in seeds] for side in (own, held)]
+        pair = [[side[seed].get(headline[0]) for seed in seeds] for side in (own, held)]
         apart = Estimate(None) if held is own else _difference(*pair)
         rows.append(SeedRow(title, baseline, estimates, apart, len(held)))
     return rows
+
+
+def reference(rows: Sequence[SeedRow]) -> str:
+    """What every line is subtracted from."""
+    return rows[0].title if sum(row.difference.value is None for row in rows) == 1 else "first on the same data"
 
 
 def seeds_table(rows: Sequence[SeedRow]) -> Table:
     """The lines for the terminal."""
     table = terminal_table("", map(label, rows[0].held))
     if len(rows) > 1:
-        table.add_column(f"{rows[0].title} minus it", justify="right", min_width=14)
+        table.add_column(Text(f"{reference(rows)} minus it"), justify="right", min_width=14)
     for row in rows:
         cells = [Cell(written(held)) for held in row.held.values()]
         cells += [Cell(written(row.difference, sign=True))] * (len(rows) > 1)
-        table.add_row(row.title, *cells, style="" if row.baseline else "bold")
+        table.add_row(Text(row.title), *cells, style="" if row.baseline else "bold")
     table.caption = f"{rows[0].seeds} seeds: {OVER_SEEDS}"
     return table
 
@@ -73,7 +93,7 @@ def study_page(name: str, rows: Sequence[SeedRow], sections: Sequence[str]) -> s
         cells += [cell(row.difference, sign=True)] * (len(rows) > 1)
         kind = ' class="more"' if row.baseline else ""
         body.append(f'<tr{kind}><th scope="row">{html.escape(row.title)}</th>{"".join(cells)}</tr>')
-    heads = ["", *map(label, rows[0].held)] + [f"{rows[0].title} minus it, {label(first)}"] * (len(rows) > 1)
+    heads = ["", *map(label, rows[0].held)] + [f"{reference(rows)} minus it, {label(first)}"] * (len(rows) > 1)
     note = f'<p class="note">{OVER_SEEDS}</p>'
     answer = f"{rows[0].title}: {label(first)} {written(rows[0].held[first])} over {rows[0].seeds} seeds."
     comparison = section("Means over seeds", grid(heads, body) + note, seeds_figure(rows))
@@ -87,7 +107,7 @@ def seeds_figure(rows: Sequence[SeedRow]) -> str:
     for row in rows:
         held = {name: row.held[name] for name in names if row.held[name].value is not None}
         values = [one.value for one in held.values()]
-        ends = [[getattr(one, end) or one.value for one in held.values()] for end in ("low", "high")]
+        ends = [[one.value if one[end] is None else one[end] for one in held.values()] for end in (1, 2)]
         series.append(Series(row.title, [label(n) for n in held], values, *ends, MUTED if row.baseline else BLUE))
     return drawn(plots.comparison(series), "Means", "Means over seeds with 95 % t-intervals; grey: baselines.")
 
@@ -97,7 +117,7 @@ def _mean(values: Sequence[float | None]) -> Estimate:
     return Estimate(*t_interval(held)) if len(held) > 1 else Estimate(held[0] if held else None)
 
 
-def _difference(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
+def _difference(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Estimate:
     if None in (*ours, *theirs) or not ours:
         return Estimate(None)
     return Estimate(*paired_t(ours, theirs)[:3]) if len(ours) > 1 else Estimate(ours[0] - theirs[0])

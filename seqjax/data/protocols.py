@@ -1,0 +1,131 @@
+"""From logs to samples: which targets are asked about, against what, and how users or times are split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from seqjax.data.events import DataError, EventLog, Split, at_least
+from seqjax.data.samples import Samples, ask, checked
+
+Side = Mapping[str, Int[np.ndarray, "row ..."]]
+NEGATIVES = ("uniform", "popularity", "category")
+
+
+def hpmn2019(log: EventLog, *, side: Side | None = None, seed: int = 0, share: float = 0.7) -> Split:
+    """The protocol of Ren et al. (2019) as released: one sample per user, half of them about another item.
+
+    Of each user with two events or more the last one is asked about; with probability 1/2 its item is replaced by
+    another one, drawn uniformly (label 0). Users whose last event comes after the `share` quantile of last events are
+    the test (without times, a hash of the user's name decides), so that no user is in both; there is no validation.
+    """
+    log = at_least(log, 2)
+    random, items = np.random.default_rng(seed), len(log.vocabulary["item"])
+    place = log.lengths - 1
+    own = log.columns["item"][log.offsets[1:] - 1]
+    label = random.random(log.sequences) < 0.5
+    other = (own - 1 + random.integers(1, items, log.sequences)) % items + 1
+    samples = ask(log, np.arange(log.sequences), place, label, np.where(label, own, other), side=side)
+    if "time" in log.columns:
+        last = log.columns["time"][log.offsets[1:] - 1]
+        late = last > np.quantile(last, share)
+    else:
+        late = hashed(log) >= share
+    train, test = (samples.take(np.flatnonzero(chosen)) for chosen in (~late, late))
+    return Split(checked(train, "train"), None, checked(test, "test"), {"protocol": "hpmn2019"})
+
+
+def hashed(log: EventLog) -> np.ndarray:
+    """A number in [0, 1) for every user, from the user's name alone: the same in every run and on every machine."""
+    names = log.keys.get("user", next(iter(log.keys.values()), np.arange(log.sequences)))
+    digests = (hashlib.sha256(str(name).encode()).digest()[:8] for name in names)
+    return np.array([int.from_bytes(digest) for digest in digests]) / 2.0**64
+
+
+def leave_last(
+    log: EventLog,
+    label: Bool[np.ndarray, "event"] | None = None,
+    *,
+    side: Side | None = None,
+    seed: int = 0,
+    negatives: Sequence[str] = ("uniform",),
+    least: int = 1,
+) -> Split:
+    """Several targets per user in training, the last but one for choosing, the last for judging; time goes forward.
+
+    Every event from the `least`-th on is a target with its own `label` (liked or not). Without labels all are taken
+    (label 1): training draws its negatives anew in every step (`drawn_negatives`), and beside every target of
+    validation and test stands one item of each kind of `negatives`, none of which the user ever had: "uniform";
+    "popularity", with P proportional to the count in training; "category", uniform among items that share the target's
+    first side feature. Users of fewer than `least` + 3 events only train.
+    """
+    log = at_least(log, 1)
+    long = log.lengths >= least + 3
+    place = np.arange(log.events) - log.offsets[:-1][log.sequence]
+    from_end = np.where(long[log.sequence], log.lengths[log.sequence] - 1 - place, 2)  # 0 test, 1 validation
+    parts = []
+    for name, chosen in (("train", from_end >= 2), ("validation", from_end == 1), ("test", from_end == 0)):
+        event = np.flatnonzero(chosen & (place >= least))
+        taken = np.ones(len(event), bool) if label is None else label[event]
+        samples = ask(log, log.sequence[event], place[event], taken, side=side)
+        if label is None and name != "train":
+            seen = parts[0].counts()
+            samples = beside(samples, negatives, seen, np.random.default_rng((seed, len(parts))))
+        parts.append(checked(samples, name, both=label is not None or name != "train"))
+    return Split(*parts, {"protocol": "leave_last", "users_that_only_train": int(np.count_nonzero(~long))})
+
+
+def beside(
+    samples: Samples, negatives: Sequence[str], counts: Int[np.ndarray, "row"], random: np.random.Generator
+) -> Samples:
+    """The samples, and for each of them one about an item of each kind of negatives that its user never had.
+
+    A kind is left out where 100 draws give no such item. Raises DataError for an unknown kind.
+    """
+    if unknown := [kind for kind in negatives if kind not in NEGATIVES]:
+        raise DataError(f"negatives={unknown[0]!r}: there are {', '.join(NEGATIVES)}")
+    log, items = samples.log, len(samples.vocabulary["item"])
+    had = np.unique(log.sequence.astype(np.int64) * (items + 1) + log.columns["item"])
+    parts = [samples]
+    for number, kind in enumerate(negatives, start=1):
+        item = _drawn(samples, kind, counts, random, had)
+        other = samples._replace(
+            target={**samples.target, "item": item},
+            label=np.zeros(samples.size, bool),
+            kind=np.full(samples.size, number, np.int8),
+        )
+        parts.append(other.take(np.flatnonzero(item)))
+    parts[0] = samples._replace(kind=np.zeros(samples.size, np.int8))
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("sequence", "cutoff", "place", "label", "kind")
+    }
+    target = {name: np.concatenate([part.target[name] for part in parts]) for name in samples.target}
+    return samples._replace(**joined, target=target, kinds=tuple(negatives))
+
+
+def _drawn(
+    samples: Samples, kind: str, counts: Int[np.ndarray, "row"], random: np.random.Generator, had: np.ndarray
+) -> Int[np.ndarray, "sample"]:
+    """One item for every sample, drawn again until its user never had it; 0 where that does not happen."""
+    items = len(samples.vocabulary["item"])
+    group = next(iter(samples.side.values())) if kind == "category" else np.zeros(items + 1, np.int64)
+    group = group if group.ndim == 1 else group[:, 0]
+    order = np.lexsort((np.arange(items + 1), group))
+    weight = np.maximum(counts, 0.5)[order] if kind == "popularity" else np.ones(items + 1)
+    total = np.concatenate([[0.0], np.cumsum(np.where(order == 0, 0.0, weight))])  # id 0 is padding and never drawn
+    low, high = (
+        total[np.searchsorted(group[order], group[samples.target["item"]], side)] for side in ("left", "right")
+    )
+    item, wrong = np.zeros(samples.size, np.int32), np.arange(samples.size)
+    for _ in range(100):
+        at = low[wrong] + random.random(len(wrong)) * (high - low)[wrong]
+        drawn = order[np.searchsorted(total, at, "right") - 1]
+        code = samples.sequence[wrong].astype(np.int64) * (items + 1) + drawn
+        fits = had[np.minimum(np.searchsorted(had, code), len(had) - 1)] != code
+        item[wrong[fits]] = drawn[fits]
+        wrong = wrong[~fits]
+    return item

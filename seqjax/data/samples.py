@@ -1,0 +1,212 @@
+"""Samples of responses: a user, a target, what may be seen of the user's life, and whether the user took it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int, Shaped
+
+from seqjax.data.events import DataError, EventLog
+
+
+class Samples(NamedTuple):
+    """Questions about users, each user's life stored once.
+
+    Sample i asks whether user `sequence[i]`, of whose life the first `cutoff[i]` events may be seen, takes the target.
+    `place[i]` is where the target stands, or would stand, among the user's events: nothing from there on may be seen.
+    """
+
+    log: EventLog  # a sequence is the whole life of a user
+    sequence: Int[np.ndarray, "sample"]
+    cutoff: Int[np.ndarray, "sample"]
+    place: Int[np.ndarray, "sample"]
+    target: Mapping[str, Int[np.ndarray, "sample"]]  # feature ids: "item", and "user" where it has a vocabulary
+    label: Bool[np.ndarray, "sample"]
+    side: Mapping[str, Int[np.ndarray, "row ..."]] = {}  # features of an item by its id (0: none), one or several
+    kind: Int[np.ndarray, "sample"] | None = None  # 0, or 1, 2, .. for a negative of kinds[0], kinds[1], ..
+    kinds: tuple[str, ...] = ()  # how negatives were drawn; the first kind is judged first
+
+    @property
+    def vocabulary(self) -> Mapping[str, Shaped[np.ndarray, "word"]]:
+        """Words of every feature."""
+        return self.log.vocabulary
+
+    @property
+    def sequences(self) -> int:
+        """Number of users."""
+        return self.log.sequences
+
+    @property
+    def events(self) -> int:
+        """Number of events of all lives."""
+        return self.log.events
+
+    @property
+    def lengths(self) -> Int[np.ndarray, "sequence"]:
+        """Events of every life."""
+        return self.log.lengths
+
+    @property
+    def keys(self) -> Mapping[str, Shaped[np.ndarray, "sequence"]]:
+        """Names of the users."""
+        return self.log.keys
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return len(self.label)
+
+    def counts(self, column: str = "item") -> Int[np.ndarray, "row"]:
+        """How often each id occurs among the events that some sample may see; index 0 (padding) is 0."""
+        last = np.zeros(self.sequences, np.int64)
+        np.maximum.at(last, self.sequence, self.cutoff)
+        seen = np.arange(self.events) - self.log.offsets[:-1][self.log.sequence] < last[self.log.sequence]
+        return np.bincount(self.log.columns[column][seen], minlength=len(self.vocabulary[column]) + 1)
+
+    def take(self, chosen: Int[np.ndarray, "chosen"]) -> Samples:
+        """The chosen samples, about the same users."""
+        target = {name: column[chosen] for name, column in self.target.items()}
+        parts = (column[chosen] for column in (self.sequence, self.cutoff, self.place))
+        kind = None if self.kind is None else self.kind[chosen]
+        return Samples(self.log, *parts, target, self.label[chosen], self.side, kind, self.kinds)
+
+    def head(self, count: int) -> Samples:
+        """The first so many samples."""
+        return self.take(np.arange(min(count, self.size)))
+
+
+def checked(samples: Samples, name: str = "samples", *, both: bool = True) -> Samples:
+    """The samples, if none of them can see its own answer.
+
+    Raises DataError for a history that holds its target or a later event, by position or (where the log has times) by
+    time, for an empty set, an id outside its vocabulary, and (with `both`) a label that is the same in all.
+    """
+    if not samples.size:
+        raise DataError(f"{name}: there are no samples; choose other cuts")
+    words = samples.log.keys.get("user", np.arange(samples.sequences).astype(str))
+    length = samples.lengths[samples.sequence]
+    for fault, what in (
+        (samples.cutoff > samples.place, "sees its target or later events: cutoff {cutoff}, target at {place}"),
+        ((samples.cutoff < 0) | (samples.place > length), "lies outside the user's life: cutoff {cutoff} of {length}"),
+        (_sees_later_times(samples), "sees an event that is later than its target: cutoff {cutoff}, target at {place}"),
+    ):
+        if fault.any():
+            row = int(np.argmax(fault))
+            told = what.format(cutoff=samples.cutoff[row], place=samples.place[row], length=length[row])
+            raise DataError(f"{name}, sample {row} (user {words[samples.sequence[row]]}): {told}; cut earlier")
+    for column, ids in samples.target.items():
+        top = len(samples.vocabulary[column])
+        if ((ids < 1) | (ids > top)).any():
+            row = int(np.argmax((ids < 1) | (ids > top)))
+            raise DataError(f"{name}, sample {row}: {column} {ids[row]} is outside 1..{top}: express it in the words")
+    if both and (samples.label.all() or not samples.label.any()):
+        raise DataError(f"{name}: all {samples.size} labels are {samples.label[0]}: there is nothing to tell apart")
+    return samples
+
+
+def _sees_later_times(samples: Samples) -> Bool[np.ndarray, "sample"]:
+    """Marks samples whose last visible event is later than the event at the target's place."""
+    time = samples.log.columns.get("time")
+    inside = samples.place < samples.lengths[samples.sequence]
+    if time is None or not inside.any():
+        return np.zeros(samples.size, bool)
+    begin = samples.log.offsets[:-1][samples.sequence]
+    last, asked = (begin + np.clip(at, 0, None) for at in (samples.cutoff - 1, np.where(inside, samples.place, 0)))
+    return inside & (samples.cutoff > 0) & (time[last] > time[asked])
+
+
+def ask(
+    log: EventLog,
+    sequence: Int[np.ndarray, "sample"],
+    place: Int[np.ndarray, "sample"],
+    label: Bool[np.ndarray, "sample"],
+    item: Int[np.ndarray, "sample"] | None = None,
+    *,
+    side: Mapping[str, Int[np.ndarray, "row ..."]] | None = None,
+) -> Samples:
+    """Samples that see all events before `place`, asked about the item that stands there or about another one.
+
+    >>> log = EventLog(np.array([0, 3]), {"item": np.array([1, 2, 1])}, {"item": np.array(["a", "b"])})
+    >>> ask(log, np.array([0]), np.array([2]), np.array([True])).target["item"].tolist()
+    [1]
+    """
+    begin = log.offsets[:-1][sequence]
+    target = {"item": log.columns["item"][begin + place] if item is None else item}
+    if "user" in log.vocabulary:
+        target["user"] = log.columns["user"][begin]
+    target = {name: ids.astype(np.int32) for name, ids in target.items()}
+    return Samples(log, sequence.astype(np.int32), place, place, target, label, side or {})
+
+
+class TargetPlan(NamedTuple):
+    """At every step each lane reads a window of one user's life and is asked about some targets within it."""
+
+    begin: Int[np.ndarray, "step lane"]  # position of the window's first event in the log
+    length: Int[np.ndarray, "step lane"]  # events in the window
+    place: Int[np.ndarray, "step time"]  # 0, 1, .. window - 1, in every step
+    sample: Int[np.ndarray, "step lane moment"]
+    live: Bool[np.ndarray, "step lane moment"]
+    divisor: Shaped[np.ndarray, "step"]  # mean number of samples a step
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return len(self.begin)
+
+    @property
+    def occupancy(self) -> float:
+        """Share of lane-steps that ask anything."""
+        return float(self.live.any(axis=-1).mean()) if self.live.size else 0.0
+
+
+def target_plan(
+    samples: Samples,
+    *,
+    seed: int = 0,
+    epoch: int = 0,
+    lanes: int = 128,
+    window: int = 100,
+    targets: int = 1,
+    pool: int = 16,
+    period: int = 1,
+    shuffle: bool = True,
+) -> TargetPlan:
+    """Every sample once, in an order drawn anew for every epoch; up to `targets` of one user share a lane.
+
+    window: the newest events that a lane may see; older ones are dropped in multiples of `period`, so that a memory
+    that counts events keeps its phase. The last target of a lane sees a whole window, the others what it holds. pool:
+    lanes are sorted by length among so many steps' worth, so that steps can be short; the steps are shuffled again.
+    Raises DataError where a setting is not positive.
+    """
+    if min(lanes, window, targets, pool, period) < 1:
+        raise DataError(
+            f"lanes={lanes}, window={window}, targets={targets}, pool={pool}, period={period}: use 1 or more"
+        )
+    random = np.random.default_rng((seed, epoch))
+    order = np.lexsort((random.random(samples.size), samples.cutoff, samples.sequence))
+    user = samples.sequence[order]
+    rank = np.arange(len(order)) - np.searchsorted(user, user, side="left")
+    head = np.flatnonzero(rank % targets == 0)
+    size = np.diff(np.append(head, len(order)))
+    grid = np.where(
+        np.arange(targets) < size[:, None], np.minimum(head[:, None] + np.arange(targets), len(order) - 1), -1
+    )
+    sample = np.where(grid >= 0, order[grid], -1)
+    last = samples.cutoff[order[head + size - 1]]
+    dropped = -(-np.maximum(last - window, 0) // period) * period
+    begin, length = samples.log.offsets[:-1][user[head]] + dropped, last - dropped
+    group = random.permutation(len(head)) if shuffle else np.argsort(length, kind="stable")
+    for first in range(0, len(group) if shuffle and pool > 1 else 0, pool * lanes):
+        part = group[first : first + pool * lanes]
+        group[first : first + pool * lanes] = part[np.argsort(length[part], kind="stable")]
+    steps = -(-len(group) // lanes)
+    group = np.append(group, np.full(steps * lanes - len(group), -1)).reshape(steps, lanes)
+    group = random.permutation(group) if shuffle else group
+    begin, length = (np.append(column, 0)[group].astype(np.int32) for column in (begin, length))
+    sample = np.concatenate([sample, np.full((1, targets), -1)])[group]
+    live, width = sample >= 0, max(1, min(window, int(last.max(initial=1))))
+    place = np.broadcast_to(np.arange(width, dtype=np.int32), (steps, width))
+    mean = np.full(steps, live.sum() / max(steps, 1), np.float32)
+    return TargetPlan(begin, length, place, np.where(live, sample, 0).astype(np.int32), live, mean)

@@ -1,0 +1,221 @@
+"""The report on response predictions: ranking, calibration, where histories are short or long, all beside baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
+from scipy import special
+
+from seqjax.data.samples import Samples, target_plan
+from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, reliability
+from seqjax.evaluate.evaluation import Evaluation
+from seqjax.metrics import roc_auc
+from seqjax.objectives.response import ResponseCorpus, no_negatives, respond, response_batch, response_corpus
+
+LENGTHS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Lower ends of the groups of history lengths."""
+
+Predictor = Callable[[Samples], Float[np.ndarray, "sample"]]
+
+
+class ResponseCases(NamedTuple):
+    """Every judged sample: what was said of it, what came, and whose it is."""
+
+    score: Float[np.ndarray, "sample"]  # log-odds, or any score of a baseline
+    label: Bool[np.ndarray, "sample"]
+    sequence: Int[np.ndarray, "sample"]
+
+    def minus(self, other: ResponseCases, names: Sequence[str] = ("auc",), replicates: int = 1000) -> dict[str, float]:
+        """AUC less another model's, with a 95 % bootstrap interval over users.
+
+        Raises ValueError where the two judge different samples.
+        """
+        del names
+        if not np.array_equal(self.label, other.label) or not np.array_equal(self.sequence, other.sequence):
+            raise ValueError("the two models were judged on different samples: give both one test and one seed")
+        scores = np.stack([self.score, other.score])
+        areas = bootstrap_auc(scores, self.label, self.sequence, replicates)
+        apart = areas[0] - areas[1]
+        low, high = np.quantile(apart[1:], (0.025, 0.975))
+        return {"auc": float(apart[0]), "auc/low": float(low), "auc/high": float(high)}
+
+
+def response(
+    model: nn.Module,
+    params: PyTree,
+    samples: Samples,
+    *,
+    train: Samples | None = None,
+    baselines: Mapping[str, Predictor] | None = None,
+    replicates: int = 1000,
+    block: int = 64,
+) -> Evaluation:
+    """AUC, grouped AUC, log-loss, Brier score and calibration of predicted responses, beside baselines.
+
+    auc is judged on the samples of the first kind of negatives, `auc_kind` of every other; gauc is the mean over users
+    with both labels, weighed by their samples. Intervals are bootstrapped over users, differences paired. Without
+    `baselines`, as for validation: the plain numbers.
+    """
+    score = predict(model, params, samples, block=block)
+    first = _of_kind(samples, 0)
+    cases = ResponseCases(score[first], samples.label[first], samples.sequence[first])
+    numbers = _plain(cases) | _by_kind(score, samples)
+    if baselines is None:
+        return Evaluation(numbers, cases)
+    probability = special.expit(cases.score.astype(np.float64))
+    numbers |= _interval(cases, replicates) | _by_length(cases, samples.cutoff[first])
+    numbers |= {
+        "brier_constant": brier(np.full(len(cases.label), cases.label.mean()), cases.label),
+        "ece": calibration_error(probability, cases.label),
+        "ece_floor": calibration_floor(probability),
+        "targets": float(len(cases.label)),
+        "sequences": float(len(np.unique(cases.sequence))),
+        "positive": float(cases.label.mean()),
+    }
+    for name, predictor in baselines.items():
+        said = np.asarray(predictor(samples), np.float64)
+        theirs = cases._replace(score=said[first])
+        numbers |= {f"{name}/{key}": value for key, value in _ranked(theirs).items()}
+        numbers |= {f"{name}/{key}": value for key, value in _by_kind(said, samples).items()}
+        numbers |= {f"{name}/{key}": value for key, value in _interval(theirs, replicates).items()}
+        numbers |= {f"minus/{name}/{key}": value for key, value in cases.minus(theirs, (), replicates).items()}
+    tables = {"reliability": {k: v.tolist() for k, v in reliability(probability, cases.label)._asdict().items()}}
+    return Evaluation(numbers, cases, tables)
+
+
+def predict(
+    model: nn.Module, params: PyTree, samples: Samples, *, lanes: int = 256, block: int = 64
+) -> Float[np.ndarray, "sample"]:
+    """Log-odds of every sample, from the user's whole life up to its cutoff.
+
+    A life is read once for all its samples; lanes of like lengths are read together, in `block` events at a time.
+    """
+    most = int(np.bincount(samples.sequence).max(initial=1))
+    plan = target_plan(
+        samples,
+        lanes=min(lanes, samples.size),
+        window=max(int(samples.cutoff.max(initial=0)), 1),
+        targets=min(most, 32),
+        shuffle=False,
+    )
+    corpus, said = jax.device_put(response_corpus(samples)), np.zeros(samples.size, np.float32)
+    for step in range(plan.steps):
+        row = jax.tree.map(lambda leaf, step=step: leaf[step], plan)
+        blocks = 1 << max(0, int(-(-row.length.max() // block) - 1).bit_length())  # few shapes, each compiled once
+        row = row._replace(place=np.arange(blocks * block, dtype=np.int32))
+        logits = np.asarray(_respond(model, params, corpus, row, block))
+        said[row.sample[row.live]] = logits[row.live]
+    return said
+
+
+@partial(jax.jit, static_argnames=("model", "block"))
+def _respond(
+    model: nn.Module, params: PyTree, corpus: ResponseCorpus, row: PyTree, block: int
+) -> Float[Array, "lane moment"]:
+    batch = no_negatives(None, response_batch(corpus, row), None)
+    logits, _ = respond(partial(model.apply, {"params": params}), model.init_state(), batch, None, block)
+    return logits[..., 0]
+
+
+def grouped_auc(
+    score: Float[np.ndarray, "sample"], label: Bool[np.ndarray, "sample"], sequence: Int[np.ndarray, "sample"]
+) -> float:
+    """Mean AUC of the users that have both labels, weighed by their numbers of samples, Zhu et al. (2017); nan if none.
+
+    >>> grouped_auc(np.array([1.0, 2.0, 9.0]), np.array([False, True, True]), np.array([0, 0, 1]))
+    1.0
+    """
+    order = np.argsort(sequence, kind="stable")
+    ends = np.flatnonzero(np.diff(sequence[order])) + 1
+    total = weight = 0.0
+    for part in np.split(order, ends):  # once per user and evaluation
+        took = label[part]
+        if took.any() and not took.all():
+            total += len(part) * roc_auc(score[part][took], score[part][~took])[0]
+            weight += len(part)
+    return total / weight if weight else float("nan")
+
+
+def bootstrap_auc(
+    scores: Float[np.ndarray, "row sample"],
+    label: Bool[np.ndarray, "sample"],
+    sequence: Int[np.ndarray, "sample"],
+    replicates: int,
+    seed: int = 0,
+) -> Float[np.ndarray, "row replicate"]:
+    """AUC of each row of scores: first of the samples as they are, then of resamples of whole users."""
+    _, user = np.unique(sequence, return_inverse=True)
+    random, users = np.random.default_rng(seed), int(user.max()) + 1
+    weights = [
+        np.ones(users),
+        *(np.bincount(random.integers(users, size=users), minlength=users) for _ in range(replicates)),
+    ]
+    out = np.zeros((len(scores), replicates + 1))
+    for row, score in enumerate(scores):
+        order = np.argsort(score, kind="stable")
+        value, took, owner = score[order], label[order], user[order]
+        group = np.concatenate([[0], np.cumsum(np.diff(value) != 0)])
+        for column, weight in enumerate(weights):
+            held = weight[owner]
+            lost = np.bincount(group, held * ~took)
+            won = np.bincount(group, held * took)
+            below = np.cumsum(lost) - 0.5 * lost  # ties count half
+            out[row, column] = (won @ below) / max(won.sum() * lost.sum(), 1.0)
+    return out
+
+
+def _of_kind(samples: Samples, number: int) -> Shaped[np.ndarray, "chosen"]:
+    """The positives and the negatives of one kind."""
+    if samples.kind is None:
+        return np.arange(samples.size)
+    return np.flatnonzero((samples.kind == 0) | (samples.kind == number + 1))
+
+
+def _by_kind(score: Float[np.ndarray, "sample"], samples: Samples) -> dict[str, float]:
+    numbers = {}
+    for number, kind in enumerate(samples.kinds):
+        chosen = _of_kind(samples, number)
+        took = samples.label[chosen]
+        numbers[f"auc_{kind}"] = roc_auc(score[chosen][took], score[chosen][~took])[0]
+    return numbers
+
+
+def _ranked(cases: ResponseCases) -> dict[str, float]:
+    numbers = {"auc": roc_auc(cases.score[cases.label], cases.score[~cases.label])[0]}
+    grouped = grouped_auc(cases.score, cases.label, cases.sequence)
+    return numbers if np.isnan(grouped) else numbers | {"gauc": grouped}
+
+
+def _plain(cases: ResponseCases) -> dict[str, float]:
+    z = cases.score.astype(np.float64)
+    loss = np.logaddexp(0.0, np.where(cases.label, -z, z)).mean()
+    return _ranked(cases) | {"log_loss": float(loss), "brier": brier(special.expit(z), cases.label)}
+
+
+def _interval(cases: ResponseCases, replicates: int) -> dict[str, float]:
+    areas = bootstrap_auc(cases.score[None], cases.label, cases.sequence, replicates)[0]
+    low, high = np.quantile(areas[1:], (0.025, 0.975))
+    return {"auc/low": float(low), "auc/high": float(high)}
+
+
+def _by_length(cases: ResponseCases, length: Int[np.ndarray, "sample"], least: int = 50) -> dict[str, float]:
+    """AUC by the number of events that could be seen, where a group has `least` samples of either label."""
+    numbers, group = {}, np.searchsorted(LENGTHS, length, side="right") - 1
+    for number, low in enumerate(LENGTHS):
+        here = group == number
+        took = cases.label & here, ~cases.label & here
+        if min(part.sum() for part in took) >= least:
+            area, error = roc_auc(*(cases.score[part] for part in took))
+            high = (
+                "" if low == LENGTHS[-1] else f"-{LENGTHS[number + 1] - 1}" if LENGTHS[number + 1] - 1 > low else "only"
+            )
+            name = f"by_length/{low}{'+' if not high else '' if high == 'only' else high}"
+            numbers |= {f"{name}/auc": area, f"{name}/targets": float(here.sum())}
+            numbers |= {f"{name}/auc/low": area - 1.96 * error, f"{name}/auc/high": area + 1.96 * error}
+    return numbers

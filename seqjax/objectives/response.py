@@ -1,0 +1,196 @@
+"""Response prediction: what a user's life says of a target, for every lane and every target of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar, Shaped
+
+from seqjax.data.samples import Samples, TargetPlan
+from seqjax.nn.dropout import Noise
+from seqjax.nn.features import TABLES
+from seqjax.objectives.negatives import draw_items, popularity
+from seqjax.types import Carry, Event, Metrics, Params, Popularity
+
+
+class ResponseHparams(struct.PyTreeNode):
+    """What a sweep may vary without a new program: every field is traced."""
+
+    learning_rate: Scalar | float = 1e-3
+    clip: Scalar | float = 1.0  # largest norm of a gradient
+    decay: Scalar | float = 0.0  # weight decay of what is no table
+    dropout_hidden: Scalar | float = 0.0
+    penalty: Scalar | float = 0.0  # weight of the memory's penalty
+    auxiliary: Scalar | float = 1.0  # weight of the auxiliary loss, where there is one
+
+
+class ResponseCorpus(NamedTuple):
+    """What the device holds of samples; positions count events of the log."""
+
+    events: Mapping[str, Shaped[np.ndarray | Array, "event"]]
+    target: Mapping[str, Int[np.ndarray | Array, "sample"]]
+    seen: Int[np.ndarray | Array, "sample"]  # position behind the last event that may be seen
+    label: Bool[np.ndarray | Array, "sample"]
+    side: Mapping[str, Int[np.ndarray | Array, "row ..."]]
+    popularity: Popularity
+
+
+class ResponseBatch(struct.PyTreeNode):
+    """One step: a window of events in every lane, moments within it, and candidates that are asked about at each."""
+
+    ids: Mapping[str, PyTree[Int[Array, "..."]]]  # per table: "event" [time, lane], "target" [lane, moment, candidate]
+    events: Event  # the other features, [time, lane]
+    target: Event  # the other features, [lane, moment, candidate]
+    valid: Bool[Array, "time lane"]
+    cut: Int[Array, "lane moment"]  # events of the window that were there at the moment
+    label: Float[Array, "lane moment candidate"]
+    live: Bool[Array, "lane moment candidate"]
+    divisor: Scalar
+    corpus: ResponseCorpus | None = None  # what negatives are drawn from
+
+
+def response_corpus(samples: Samples, *, alpha: float = 0.0) -> ResponseCorpus:
+    """Puts samples on the device: events, targets, where each may look, and the features of items.
+
+    alpha: negatives are drawn with P(item) proportional to count^alpha, 0 uniformly, 1 by popularity.
+    """
+    ids = {name: samples.log.columns[name] for name in samples.vocabulary if name in samples.log.columns}
+    seen = (samples.log.offsets[:-1][samples.sequence] + samples.cutoff).astype(np.int32)
+    drawn = popularity(samples.counts()[1:], alpha)
+    return ResponseCorpus(ids, dict(samples.target), seen, samples.label, dict(samples.side), drawn)
+
+
+def response_batch(corpus: ResponseCorpus, row: TargetPlan) -> ResponseBatch:
+    """Gathers one row of a target plan."""
+    valid, live = row.place[:, None] < row.length[None], row.live[..., None]
+    position = jnp.where(valid, row.begin[None] + row.place[:, None], 0)
+    events = {name: jnp.where(valid, column[position], 0) for name, column in corpus.events.items()}
+    target = {name: jnp.where(live, column[row.sample][..., None], 0) for name, column in corpus.target.items()}
+    batch = ResponseBatch(
+        ids={name: {"event": events[name], "target": target[name]} for name in TABLES if name in target},
+        events={name: column for name, column in events.items() if name not in TABLES},
+        target={},
+        valid=valid,
+        cut=corpus.seen[row.sample] - row.begin[:, None],
+        label=(live & corpus.label[row.sample][..., None]).astype(jnp.float32),
+        live=live,
+        divisor=row.divisor,
+        corpus=corpus,
+    )
+    return batch.replace(events=batch.events | {name: of[events["item"]] for name, of in corpus.side.items()})
+
+
+def no_negatives(key: jax.Array, batch: ResponseBatch, hparams: ResponseHparams) -> ResponseBatch:
+    """Asks what the samples ask, and nothing else."""
+    del key, hparams
+    side = batch.corpus.side
+    return batch.replace(target={name: of[batch.ids["item"]["target"]] for name, of in side.items()}, corpus=None)
+
+
+def drawn_negatives(key: jax.Array, batch: ResponseBatch, hparams: ResponseHparams, *, count: int = 1) -> ResponseBatch:
+    """Asks about `count` further items wherever the user took the target, drawn as the corpus says; anew every time."""
+    drawn = draw_items(key, batch.corpus.popularity, (*batch.cut.shape, count))
+    ids = {**batch.ids, "item": {**batch.ids["item"]}}
+    ids["item"]["target"] = jnp.concatenate([ids["item"]["target"], drawn], axis=-1)
+    if "user" in ids:
+        user = ids["user"]["target"]
+        ids["user"] = {**ids["user"], "target": jnp.concatenate([user, *[user[..., :1]] * count], axis=-1)}
+    taken = batch.live[..., :1] & (batch.label[..., :1] > 0.5)
+    live = jnp.concatenate([batch.live, jnp.broadcast_to(taken, drawn.shape)], axis=-1)
+    label = jnp.concatenate([batch.label, jnp.zeros(drawn.shape)], axis=-1)
+    return no_negatives(key, batch.replace(ids=ids, live=live, label=label), hparams)
+
+
+def response_objective(
+    params: Params,
+    carry: Carry,
+    batch: ResponseBatch,
+    hparams: ResponseHparams,
+    key: jax.Array,
+    *,
+    model: nn.Module,
+    block: int = 0,
+    penalty: Callable[[PyTree], Scalar] | None = None,
+) -> tuple[Scalar, tuple[Carry, Metrics]]:
+    """Cross-entropy of the labels, summed and divided by the epoch's mean number of samples a step.
+
+    block: see `respond`. penalty: of a state (HPMN's memory), averaged over moments and weighed by `hparams.penalty`.
+    Metrics: `loss` sums cross-entropies, `events` counts targets.
+    """
+    noise = Noise(key, {"hidden": hparams.dropout_hidden})
+    logits, states = respond(partial(model.apply, {"params": params}), model.init_state(), batch, noise, block)
+    each = jnp.where(batch.live, optax.sigmoid_binary_cross_entropy(logits, batch.label), 0.0)
+    total, count = jnp.sum(each), jnp.sum(batch.live)
+    loss = total / batch.divisor
+    if penalty is not None:
+        values, moments = jax.vmap(jax.vmap(penalty))(states), batch.live.any(axis=-1)
+        loss = loss + hparams.penalty * jnp.sum(jnp.where(moments, values, 0.0)) / jnp.maximum(jnp.sum(moments), 1)
+    return loss, (carry, {"loss": total, "events": count})
+
+
+def respond(
+    apply: Callable[..., PyTree], start: PyTree, batch: ResponseBatch, noise: Noise | None, block: int = 0
+) -> tuple[Float[Array, "lane moment candidate"], PyTree]:
+    """Log-odds of every candidate, and the states that they were read from, [lane, moment, ...].
+
+    Every lane reads its window from the state `start`. `block` (0: all at once) cuts the window into so many events at
+    a time: a block's inner values are computed again on the way back, so that memory does not grow with the window, and
+    blocks in which no lane has an event are skipped.
+    """
+    time, lanes = batch.valid.shape
+    size = min(block or time, time)
+    blocks, moments = -(-time // size), batch.cut.shape[1]
+    single = moments == 1  # then it is the end of the window: the last state serves
+
+    def split(leaf: Array) -> Array:
+        padded = jnp.pad(leaf, ((0, blocks * size - time), *[(0, 0)] * (leaf.ndim - 1)))
+        return padded.reshape(blocks, size, *leaf.shape[1:])
+
+    def spread(*shape: int) -> PyTree:
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*shape, *jnp.shape(leaf))), start)
+
+    def read_lane(carry: tuple, events: Event, valid: Array, cut: Array, at: Array, noise: Noise | None) -> tuple:
+        state, picked = carry
+        state, states = apply(state, events, valid, noise, method="encode")
+        if single:
+            return state, picked
+        here, place = (cut > at) & (cut <= at + size), jnp.clip(cut - at - 1, 0, size - 1)
+        return state, jax.tree.map(lambda new, old: pick(here, new[place], old), states, picked)
+
+    def read_block(carry: tuple, part: tuple) -> tuple[tuple, None]:
+        at, events, valid = part
+
+        def read(carry: tuple) -> tuple:
+            noises = noise and jax.vmap(noise.at(at).at)(jnp.arange(lanes))
+            # Time comes first, as in the cells' own loops: lanes first would be turned over at every block.
+            return jax.vmap(read_lane, (0, 1, 1, 0, None, 0))(carry, events, valid, batch.cut, at, noises)
+
+        read = read if blocks == 1 else jax.checkpoint(read)
+        return jax.lax.cond(jnp.any(valid), read, lambda carry: carry, carry), None
+
+    events = {name: ids["event"] for name, ids in batch.ids.items()} | dict(batch.events)
+    parts = (jnp.arange(blocks) * size, jax.tree.map(split, events), split(batch.valid))
+    carry = spread(lanes), spread(lanes, 0 if single else moments)
+    (state, picked), _ = jax.lax.scan(read_block, carry, parts)
+    states = jax.tree.map(lambda leaf: leaf[:, None], state) if single else picked
+    target = {name: ids["target"] for name, ids in batch.ids.items()} | dict(batch.target)
+
+    def read(state: PyTree, target: Event, index: Array) -> Scalar:
+        return apply(state, target, noise and noise.at(index), method="read")
+
+    index = -1 - jnp.arange(batch.label.size).reshape(batch.label.shape)  # apart from the places of blocks
+    candidates = jax.vmap(read, (None, 0, 0))
+    return jax.vmap(jax.vmap(candidates))(states, target, index), states
+
+
+def pick(here: Bool[Array, "moment"], new: Array, old: Array) -> Array:
+    """The new values where they are here, else the old ones."""
+    return jnp.where(jnp.expand_dims(here, tuple(range(1, new.ndim))), new, old)
