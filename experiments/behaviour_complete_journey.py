@@ -6,6 +6,9 @@
 
 The order within a basket is drawn from the seed. The last command trains the recommender on generated baskets and
 judges it on real ones; without `data.train` it trains on the real ones.
+
+Expected (seed 0): 6.067 nats an item (unigram 6.231); recall@20 .201 from generated baskets, .234 from real ones, .176
+for popularity; six minutes in all.
 """
 
 from functools import partial

@@ -71,7 +71,7 @@ class DecayedRates(Protocol):
 
 
 def adam_decay(hparams: DecayedRates) -> optax.GradientTransformation:
-    """Adam on gradients cut to the norm `clip`, with weight decay apart from the gradient, Loshchilov and Hutter (2019).
+    """Adam on gradients cut to the norm `clip`, with decoupled weight decay, Loshchilov and Hutter (2019), alg. 2.
 
     On the rows of a view only the rows that a step touches decay.
     """

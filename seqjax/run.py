@@ -55,7 +55,7 @@ def assemble(experiment: Experiment, split: Split, seed: int) -> Parts:
         hparams = jax.tree.map(jnp.float32, experiment.hparams)
     with _settings_at_fault("the settings cannot be used"):
         sizes = tuple((name, len(words)) for name, words in split.train.vocabulary.items())
-        model = call(experiment.model, sizes=sizes, **_sizes(split.train.vocabulary))
+        model = call(experiment.model, **({"sizes": sizes} | _sizes(split.train.vocabulary)))
         params = jax.jit(model.init)(init_key)["params"]
         corpus = jax.device_put(experiment.corpus(split.train))
 

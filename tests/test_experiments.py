@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import tiny
 
+from seqjax.data.events import Split
 from seqjax.data.files import read_files
 from seqjax.data.split import DAY
 from seqjax.data.visits import split_visits, visit_log
+from seqjax.data.worlds import planted
 from seqjax.experiment import Study, describe, override, read_experiment, resolve, settings_of
 from seqjax.run import assemble
 
@@ -31,6 +33,19 @@ def visits():
     return split_visits(visit_log(offsets, time, np.ones(8000, np.int64), 80 * DAY, np.arange(100).astype(str)))
 
 
+def samples():
+    """Lives with one cue, and an attribute of every item."""
+    return Split(*(attributed(part) if part else None for part in planted(users=64, tests=32)[:3]))
+
+
+def attributed(part):
+    words = {**part.vocabulary, **{name: np.array(["x", "y"]) for name in FEATURES}}
+    ids = {name: np.ones(part.events, np.int32) for name in FEATURES}
+    log = part.log._replace(vocabulary=words, columns={**ids, **part.log.columns})
+    return part._replace(log=log)
+
+
+FEATURES = ("attribute", "category", "genre", "rating", "gap", "behaviour")  # all that experiments may ask for
 OTHERS = {"behaviour_return": visits}  # stand-ins for data of another kind than sessions of items
 
 
@@ -53,10 +68,11 @@ def test_two_steps(name, experiment, stand_in, monkeypatch):
     monkeypatch.delenv("SEQJAX_DATA", raising=False)
     described = json.loads(json.dumps(describe(experiment)))
     assert describe(resolve(described)) == described
-    experiment = dataclasses.replace(experiment, data=OTHERS.get(name, stand_in))
+    data = samples if name.startswith("lifelong") else OTHERS.get(name, stand_in)
+    experiment = dataclasses.replace(experiment, data=data)
     for setting, value in SMALL.items():
         place, _, last = setting.partition(".")
-        if last in settings_of(getattr(experiment, place)):
+        if isinstance(settings_of(getattr(experiment, place)).get(last, ""), int | None):
             experiment = override(experiment, setting, value)
     parts = assemble(experiment, experiment.data(), seed=0)
     rows = jax.tree.map(lambda leaf: leaf[:2], parts.plan(0))

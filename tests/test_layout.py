@@ -33,6 +33,7 @@ FLAX = {
     "LayerNorm",
     "Module",
     "compact",
+    "initializers.ones",
     "initializers.zeros",
     "scan",
     "struct.PyTreeNode",

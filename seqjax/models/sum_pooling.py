@@ -59,7 +59,7 @@ class SumPooling(nn.Module):
         del noise
         x = jnp.where(valid[:, None], self.embed(events, self.features), 0.0)
         last = state[0] + jnp.sum(x, axis=0), state[1] + jnp.sum(valid)
-        return last, (state[0] + jnp.cumsum(x, axis=0), state[1] + jnp.cumsum(valid).astype(jnp.float32))
+        return last, (state[0][None] + jnp.cumsum(x, axis=0), state[1] + jnp.cumsum(valid).astype(jnp.float32))
 
     def read(self, state: tuple[Array, Array], target: Event, noise: Noise | None = None) -> Float[Array, ""]:
         """Log-odds of a response to the target."""
@@ -72,6 +72,4 @@ class SumPooling(nn.Module):
     def __call__(self) -> Float[Array, ""]:
         """Touches every parameter; serves `init`."""
         event = {name: jnp.int32(1) for name, _ in self.sizes}
-        state = self.step(self.init_state(), event)
-        self.project(state[0])
-        return self.read(state, event)
+        return self.read(self.step(self.init_state(), event), event)

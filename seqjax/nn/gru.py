@@ -86,7 +86,7 @@ def together(features: int, inputs: int) -> Callable[..., Float[Array, "..."]]:
     def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Float[Array, "..."]:
         bound = [(6.0 / (inputs + features + columns)) ** 0.5 for columns in (2 * features, features)]
         bound = jnp.repeat(jnp.array(bound, dtype), jnp.array([2 * features, features]), total_repeat_length=shape[1])
-        return jax.random.uniform(key, shape, dtype, -1.0, 1.0) * bound
+        return jax.random.uniform(key, shape, dtype, -1.0, 1.0) * bound[None]
 
     return init
 

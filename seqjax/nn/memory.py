@@ -63,7 +63,7 @@ class PeriodicMemory(nn.Module):
         return Slots(jnp.stack(last), end), Slots(jnp.stack(after, axis=1), count)
 
 
-def due(x: Float[Array, "time features"], before: Int[Array, ""], period: int) -> Float[Array, "time features"]:
+def due(x: Float[Array, "time features"], before: Int[Array, ""], period: int) -> Float[Array, "row features"]:
     """Every `period`-th of the vectors that come, counted on from `before` of them; the last may lie beyond the end.
 
     >>> due(jnp.arange(1.0, 6.0)[:, None], jnp.int32(1), 2)[:, 0].tolist()  # the 2nd, 4th and 6th; 1 was there before

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from seqjax.nn.activation import elu
+from seqjax.nn.activation import elu, relu
 from seqjax.nn.dropout import Noise, dropout
 
 
@@ -50,7 +50,7 @@ class Relevance(nn.Module):
     """How much a vector has to do with a query: a perceptron of [q, m, q - m, q m], Zhou et al. (2018), fig. 2."""
 
     features: tuple[int, ...] = (80, 40)
-    activation: Callable = nn.relu
+    activation: Callable = relu
 
     def setup(self):
         """Makes the layers."""

@@ -4,10 +4,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny_series import log_of
 
 from seqjax.data.windows import Spans, spans, symbols
 from seqjax.evaluate.reading import WINDOW, read_series
-from tiny_series import log_of
 
 LENGTHS = [3, 0, WINDOW - 1, WINDOW, WINDOW + 1, 1, 3 * WINDOW + 5, 0, 2 * WINDOW]
 
