@@ -122,6 +122,11 @@ def planted_lag(
     return World(Split(draw(1, users), None, draw(2, tests)), {"auc": 1.0}, 0.0)
 
 
+def planted(seed: int = 0, *, lag: int = 32, users: int = 2048, tests: int = 1024, distractors: bool = False) -> Split:
+    """The samples of `planted_lag`, as the data of an experiment."""
+    return planted_lag(seed, lag=lag, users=users, tests=tests, distractors=distractors).split
+
+
 def _ceiling(law: Float[np.ndarray, "item"]) -> dict[str, float]:
     """What ranking by the law itself reaches."""
     best = np.sort(law)[::-1]
