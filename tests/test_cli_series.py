@@ -211,7 +211,7 @@ def test_a_study_has_a_run_for_every_seed_and_its_means(study):
     assert text in re.sub("<.*?>", "", page) and "2 seeds each" in page
     assert f"{mean:.3f}" in two and f"[{low:.3f}, {high:.3f}]" in two and "2 seeds: mean [95 % t-interval]" in two
     assert "unigram" in two and "unigram" in page and f"page of plots: {folder / 'report.html'}" in two
-    assert f"{values[0]:.3f}" in one and "1 seeds" in one and not re.search(r"\[[.\d]", one.split("1 seeds")[0])
+    assert f"{values[0]:.3f}" in one and "1 seed:" in one and not re.search(r"\[[.\d]", one.split("1 seed:")[0])
     for file, content in before.items():  # of the first seed, when the second was run
         assert file.name == "report.html" or file.read_bytes() == content
 

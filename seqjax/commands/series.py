@@ -57,7 +57,7 @@ def fidelity(options: argparse.Namespace) -> None:
     if options.out.exists() and not options.out.is_dir():
         raise DataError(f"{options.out}: is a file; name a folder")
     names = {"real": options.real, "synthetic": options.synthetic, "train": options.train}
-    logs = {name: read_series(path, options) for name, path in names.items() if path}
+    logs = {name: read_series(path, options)[0] for name, path in names.items() if path}
     words = logs["real"].vocabulary["item"]
     for log in logs.values():
         words = extend(words, log.vocabulary["item"])
@@ -87,7 +87,7 @@ def score(options: argparse.Namespace) -> None:
     scorer = resolve(settings["score"])
     for name, value in map(parse_setting, options.set):
         scorer = override(scorer, name, value)
-    log, notes = read_log(options.data, run.vocabulary["item"], least=1, **columns(options))
+    log, notes = read_series(options.data, options, run.vocabulary["item"])
     try:
         said = call(scorer, run.model, run.params, log, seed=options.seed)
     except ValueError as error:
@@ -116,7 +116,9 @@ def known(words: Shaped[np.ndarray, "word"], actions: list[str], option: str) ->
     return ids.tolist()
 
 
-def read_series(path: Path, options: argparse.Namespace) -> EventLog:
-    """A log of series, one of a single action among them; in file order where it has no times."""
+def read_series(
+    path: Path, options: argparse.Namespace, words: Shaped[np.ndarray, "word"] | None = None
+) -> tuple[EventLog, dict[str, int]]:
+    """A log of series, one of a single action among them, with counts; in file order where it has no times."""
     given = columns(options)
-    return read_log(path, least=1, **given | ({"time": "if any"} if given["time"] == "auto" else {}))[0]
+    return read_log(path, words, least=1, **given | ({"time": "if any"} if given["time"] == "auto" else {}))

@@ -55,13 +55,12 @@ def write_log(file: Path, log: EventLog) -> None:
 
 def check_log_ending(file: Path) -> None:
     """Raises DataError unless the file's ending names a format that `write_log` knows, and its folder is there."""
+    check_ending(file, (".txt",))
+
+
+def check_ending(file: Path, more: tuple[str, ...] = ()) -> None:
+    """Raises DataError unless the file's ending names a format that `write_rows` knows, and its folder is there."""
     if not file.parent.is_dir():
         raise DataError(f"{file}: there is no folder {file.parent}; make it first")
-    if file.suffix != ".txt":
-        check_ending(file)
-
-
-def check_ending(file: Path) -> None:
-    """Raises DataError unless the file's ending names a format that `write_rows` knows."""
-    if file.suffix not in (*DELIMITERS, ".parquet"):
+    if file.suffix not in (*DELIMITERS, ".parquet", *more):
         raise DataError(f"{file}: ending {file.suffix!r}; use .csv, .tsv or .parquet")

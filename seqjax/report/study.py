@@ -80,7 +80,7 @@ def seeds_table(rows: Sequence[SeedRow]) -> Table:
         cells = [Cell(written(held)) for held in row.held.values()]
         cells += [Cell(written(row.difference, sign=True))] * (len(rows) > 1)
         table.add_row(Text(row.title), *cells, style="" if row.baseline else "bold")
-    table.caption = f"{rows[0].seeds} seeds: {OVER_SEEDS}"
+    table.caption = f"{rows[0].seeds} seed{'s' * (rows[0].seeds != 1)}: {OVER_SEEDS}"
     return table
 
 
