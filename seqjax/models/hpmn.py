@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from seqjax.nn.activation import elu
 from seqjax.nn.dropout import Noise
 from seqjax.nn.features import Features, kept
-from seqjax.nn.memory import PeriodicMemory, Slots
+from seqjax.nn.memory import PeriodicMemory, Slots, covariance_norm, covariance_penalty
 from seqjax.nn.perceptron import Perceptron, Relevance
 from seqjax.nn.window import front
 from seqjax.types import Event
@@ -108,3 +108,13 @@ class HPMN(nn.Module):
 def from_count(values: Array, count: Array, start: Array) -> Array:
     """Values after so many events at the times that have seen so many; `start` where none was seen."""
     return jnp.concatenate([start[None], values])[count]
+
+
+def memory_penalty(state: tuple[Slots, Array]) -> Float[Array, ""]:
+    """`nn.memory.covariance_penalty` of a user's memory: the form of the slides."""
+    return covariance_penalty(state[0].slots)
+
+
+def memory_norm(state: tuple[Slots, Array]) -> Float[Array, ""]:
+    """`nn.memory.covariance_norm` of a user's memory: the released form, which adds up over the 128 users of a batch."""
+    return covariance_norm(state[0].slots)

@@ -1,0 +1,44 @@
+"""Whether a user likes the next film, from all ratings before: MovieLens 1M, a memory of the whole life.
+
+    SEQJAX_DATA=... seqjax run experiments/lifelong_ml1m.py
+
+The last rating of every user is judged (4 or 5 stars: liked, 59 %), the one before chooses, all earlier ones train, each
+from the life before it. 77 % of ratings share their second with another one: "last" is partly the file's order.
+"""
+
+from functools import partial
+
+from seqjax import optim
+from seqjax.baselines.response import both_means, item_mean, user_mean
+from seqjax.data.samples import target_plan
+from seqjax.data.sources import movielens
+from seqjax.evaluate.response import response
+from seqjax.experiment import Experiment
+from seqjax.models.hpmn import HPMN, memory_penalty
+from seqjax.objectives.response import (
+    ResponseHparams,
+    no_negatives,
+    response_batch,
+    response_corpus,
+    response_objective,
+)
+from seqjax.report.response import response_sections
+from seqjax.train.fit import Stop
+
+experiment = Experiment(
+    data=movielens.responses,
+    corpus=response_corpus,
+    plan=partial(target_plan, lanes=32, window=2400, targets=256),
+    gather=response_batch,
+    draw=no_negatives,
+    model=partial(HPMN, features=("item", "rating", "genre"), candidate=("item", "genre"), periods=(1, 4, 16, 64)),
+    objective=partial(response_objective, block=64, penalty=memory_penalty),
+    views={"item": ("item",)},
+    optimizer=optim.adam_decay,
+    hparams=ResponseHparams(learning_rate=2e-3, penalty=1e-5, dropout_hidden=0.2),
+    evaluate=response,
+    baselines=(both_means, item_mean, user_mean),
+    stop=Stop(epochs=12, patience=3, metric="auc"),
+    headline=("auc", "log_loss", "gauc"),
+    sections=response_sections,
+)
