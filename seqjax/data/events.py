@@ -207,15 +207,16 @@ def bucketed(log: EventLog, least: int, column: str = "item") -> tuple[EventLog,
     >>> bucketed(log, 2)[0].vocabulary["item"].tolist()
     ['a', '(rare)']
     """
-    often = log.counts(column)[1:] >= least
-    if often.all():
+    words, count = log.vocabulary[column], log.counts(column)[1:]
+    rare = count < least
+    if not rare.any():
         return log, 0
-    words = log.vocabulary[column]
+    often = ~rare & (words != RARE)  # a log whose rare words were joined before has that word already
     number = np.where(often, np.cumsum(often), often.sum() + 1)
     ids = np.concatenate([[0], number]).astype(np.int32)[log.columns[column]]
     kept = np.append(words[often], RARE)
     log = log._replace(columns={**log.columns, column: ids}, vocabulary={**log.vocabulary, column: kept})
-    return log, int(np.count_nonzero(ids == len(kept)))
+    return log, int(count[rare].sum())
 
 
 def expressed(log: EventLog, words: Shaped[np.ndarray, "word"], column: str = "item") -> EventLog:

@@ -85,6 +85,8 @@ def predict_returns(
     """P(back within d days) after every visit of a log."""
     events = {name: log.columns[name] for name in WORDS}
     (within,) = read_series(model, params, events, spans(log, boundary=False), _within)
+    if wrong := [day for day in days if not 1 <= day <= within.shape[1]]:
+        raise ValueError(f"days={wrong[0]}: the model tells 1 to {within.shape[1]} days; ask for these")
     return within[:, np.array(days) - 1].astype(np.float64)
 
 

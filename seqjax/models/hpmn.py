@@ -116,5 +116,5 @@ def memory_penalty(state: tuple[Slots, Array]) -> Float[Array, ""]:
 
 
 def memory_norm(state: tuple[Slots, Array]) -> Float[Array, ""]:
-    """`nn.memory.covariance_norm` of a user's memory: the released form, which adds up over the 128 users of a batch."""
+    """`nn.memory.covariance_norm` of a user's memory: the released form, which is summed over the batch."""
     return covariance_norm(state[0].slots)

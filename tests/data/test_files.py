@@ -1,12 +1,14 @@
 """A user's own logs: which part becomes training, validation and test, in every way to give them."""
 
 import json
+from collections import Counter
 
+import numpy as np
 import pytest
 import tiny
 
-from seqjax.data.events import DataError
-from seqjax.data.files import read_files
+from seqjax.data.events import RARE, DataError, EventLog, bucketed
+from seqjax.data.files import read_files, read_series
 from seqjax.data.prepare import prepare
 
 MINUTE = 1 / 1440  # days; the sessions of `tiny.write_log` begin a minute apart
@@ -87,3 +89,112 @@ def test_nothing_given(tmp_path):
     (tmp_path / "ready/train/schema.json").write_text(json.dumps({}))
     with pytest.raises(DataError, match=r"schema.json: cannot be understood; prepare the log again"):
         read_files(tmp_path / "ready")
+
+
+# Series of actions
+
+
+def write_series(path, seed, count=40, longest=6):
+    """Series of one action and more; their rows alternate, as far as both have some. Returns them as lists."""
+    random = np.random.default_rng(seed)
+    words = np.array(["a", "b", "c", "d", "once"])
+    series = [random.choice(words[:4], random.integers(1, longest + 1)).tolist() for _ in range(count)]
+    series[seed][0] = "once"
+    rows = [(place, number) for number, actions in enumerate(series) for place in range(len(actions))]
+    lines = [f"s{number},{series[number][place]}" for place, number in sorted(rows)]
+    path.write_text("session,item\n" + "\n".join(lines) + "\n")
+    return series
+
+
+def parts(split, lists):
+    """For each part of a split, its series by name."""
+    logs = {"train": split.train, "validation": split.validation, "test": split.test}
+    return {
+        name: dict(zip(log.keys["session"].tolist(), lists(log), strict=True)) if log else {}
+        for name, log in logs.items()
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_series_are_set_aside_whole_by_the_seed(tmp_path, lists, seed):
+    series = write_series(tmp_path / "log.csv", seed)
+    split = read_series(tmp_path / "log.csv", seed=seed)
+    held = parts(split, lists)
+    assert {name: len(part) for name, part in held.items()} == {"train": 34, "validation": 2, "test": 4}
+    assert held["train"] | held["validation"] | held["test"] == {f"s{n}": actions for n, actions in enumerate(series)}
+    assert min(len(actions) for actions in series) == 1  # these stay
+    for part in held.values():  # in the file's order
+        assert list(part) == sorted(part, key=lambda name: int(name[1:]))
+    assert split.test.vocabulary["item"].tolist() == split.train.vocabulary["item"].tolist()
+    assert parts(read_series(tmp_path / "log.csv", seed=seed), lists) == held
+    assert parts(read_series(tmp_path / "log.csv", seed=seed + 1), lists)["test"] != held["test"]
+
+
+@pytest.mark.parametrize(("test", "validation", "sizes"), [
+    (0.25, 0.1, (26, 4, 10)), (0.5, 0.0, (20, 0, 20)), (0.03, 0.012, (39, 0, 1)),
+])  # fmt: skip
+def test_shares_are_rounded_to_whole_series(tmp_path, lists, test, validation, sizes):
+    write_series(tmp_path / "log.csv", 0)
+    split = read_series(tmp_path / "log.csv", test_share=test, validation_share=validation)
+    assert tuple(len(part) for part in parts(split, lists).values()) == sizes
+    assert (split.validation is None) == (sizes[1] == 0)
+
+
+def test_a_column_of_times_puts_actions_in_order(tmp_path, lists):
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "session,item,time\n" + "".join(f"s{s},i{k},{90 * s + 9 - k}\n" for s in range(10) for k in (0, 1, 2))
+    )
+    assert set(map(tuple, lists(read_series(log).train))) == {("i2", "i1", "i0")}
+    assert set(map(tuple, lists(read_series(log, time=None).train))) == {("i0", "i1", "i2")}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rare_actions_of_the_whole_log_become_one(tmp_path, lists, seed):
+    """Whichever part they fall into: what is judged has no action of its own."""
+    series = write_series(tmp_path / "log.csv", seed)
+    count = Counter(action for actions in series for action in actions)
+    bound = sorted(count.values())[2]  # two of the five are rarer
+    rare = {action for action, times in count.items() if times < bound}
+    split = read_series(tmp_path / "log.csv", rare=bound, seed=seed)
+    held = parts(split, lists)
+    joined = {f"s{n}": [RARE if a in rare else a for a in actions] for n, actions in enumerate(series)}
+    assert held["train"] | held["validation"] | held["test"] == joined
+    words = split.train.vocabulary["item"].tolist()
+    assert words[-1] == RARE and sorted(words[:-1]) == sorted(set(count) - rare) and len(words) == 4
+    assert split.notes["rare_events"] == sum(count[action] for action in rare)
+    assert "rare_events" not in read_series(tmp_path / "log.csv").notes
+    assert "once" in read_series(tmp_path / "log.csv").train.vocabulary["item"]
+
+
+def test_series_that_cannot_be_set_aside(tmp_path):
+    with pytest.raises(DataError, match=r"no log is given: --set data.train=FILE"):
+        read_series()
+    (tmp_path / "two.txt").write_text("a b\nb\n")
+    with pytest.raises(DataError, match="test=0, validation=0 of 2 sequences: set aside fewer, one or more for test"):
+        read_series(tmp_path / "two.txt")
+    assert read_series(tmp_path / "two.txt", test_share=0.5).train.sequences == 1
+
+
+@pytest.mark.parametrize("least", [0, 1, 3, 8, 1000])
+@pytest.mark.parametrize("seed", range(3))
+def test_bucketed_against_lists(random_log, lists, seed, least):
+    log = random_log(seed, items=20)
+    count = Counter(word for row in lists(log) for word in row)
+    rare = [word for word in log.vocabulary["item"].tolist() if count[word] < least]
+    joined, replaced = bucketed(log, least)
+    assert lists(joined) == [[RARE if word in rare else word for word in row] for row in lists(log)]
+    often = [word for word in log.vocabulary["item"].tolist() if word not in rare]
+    assert joined.vocabulary["item"].tolist() == ([*often, RARE] if rare else often)
+    assert replaced == sum(count[word] for word in rare)
+    assert joined.columns["time"] is log.columns["time"]
+
+
+def test_words_that_were_joined_before_stay_one_word():
+    """A log that was written with rare words joined is read again: the word for them has one id."""
+    log = EventLog(np.array([0, 6]), {"item": np.array([1, 1, 2, 2, 3, 3])}, {"item": np.array([RARE, "a", "b"])})
+    assert bucketed(log, 2)[0] is log  # nothing is rare
+    items = {"item": np.array([1, 1, 2, 2, 2, 3], np.int32)}
+    joined, replaced = bucketed(log._replace(columns=items), 2)
+    assert joined.vocabulary["item"].tolist() == ["a", RARE] and joined.columns["item"].tolist() == [2, 2, 1, 1, 1, 2]
+    assert replaced == 1

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 from tiny_series import lists, log_of
 
 from seqjax.baselines.markov import markov, markov_process
@@ -114,6 +113,9 @@ def test_first_symbols_that_were_given_are_not_judged(truth):
     assert numbers["leave/said"] == pytest.approx(0.1)  # after every action, and never before the first
     assert sum(truth.tables["reliability"]["count"]) == LOG.events and truth.tables["hazard"]["actions"][0] == 1
     assert not any(name.startswith("begin") for name in truth.tables["bigram"]["value"])
+    peer = behaviour(*automaton(CHAIN), LOG, baselines={"truth": automaton(ECHO)}, given=1, **QUICK).numbers
+    error = leaving(CHAIN, LOG, 1)[0] - 0.1
+    assert peer["hazard_rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-4)
 
 
 def test_the_truth_does_not_learn_by_heart_and_a_chain_of_long_memory_does(truth):
@@ -161,4 +163,5 @@ def test_new_series_are_cut_at_twice_the_longest_training_series():
     assert held["mean_length/synthetic"] == pytest.approx(1.0 + held["cut"])
     alone = behaviour(*automaton(ECHO), join(LOG, LOG), baselines={}, given=1, **QUICK).numbers
     assert alone["cut"] == 0.0  # without training series the judged ones decide
-    assert stats.norm(11.0, 9.5 / np.sqrt(300)).ppf(1e-4) < alone["mean_length/synthetic"] < 13.2
+    error = np.sqrt(0.9) / 0.1 / np.sqrt(300)
+    assert alone["mean_length/synthetic"] == pytest.approx(10.0, abs=4 * error)
