@@ -123,3 +123,50 @@ def adagrad(p, g, acc, velocity, rate, momentum):
     acc = acc + g**2
     velocity = momentum * velocity - rate * g / np.sqrt(acc + 1e-6)
     return p + velocity, acc, velocity
+
+
+def keep_gates(p, h, x):
+    """Keep gate and candidate of TensorFlow's GRU, whose weights act on x and h together."""
+    size, weights = 2 * len(h), np.concatenate([p["kernel"], p["recurrent"]])
+    r, z = np.split(sigmoid(np.concatenate([x, h]) @ weights[:, :size] + p["bias"][:size]), 2)
+    return z, np.tanh(np.concatenate([x, r * h]) @ weights[:, size:] + p["bias"][size:])
+
+
+def keep_gru(p, h, x):
+    z, candidate = keep_gates(p, h, x)
+    return z * h + (1 - z) * candidate
+
+
+def elu(x):
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def softmax(x):
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+def perceptron(p, x, activation):
+    """Normalisation, whichever has parameters, hidden layers, one number."""
+    if "norm" in p:
+        x = layer_norm(p["norm"], x)
+    elif "scale" in p:
+        x = x * p["scale"] + p["shift"]
+    for name in sorted(name for name in p if name.startswith("layers")):
+        x = activation(dense(p[name], x))
+    return dense(p["last"], x)[0]
+
+
+def relevance(p, query, keys, activation=relu):
+    """A number for every key."""
+    pairs = (np.concatenate([query, key, query - key, query * key]) for key in keys)
+    return np.array([perceptron(p, pair, activation) for pair in pairs])
+
+
+def features(p, event, names):
+    """The vectors of an event's ids, side by side."""
+    return np.concatenate([(p[name]["rows"] if name in ("item", "user") else p[name])[event[name]] for name in names])

@@ -55,3 +55,31 @@ def test_project_and_update_compose_to_the_call(reset_after, inputs):
         np.testing.assert_allclose(after, call(h, x[time]), atol=1e-6)
         np.testing.assert_array_equal(cell.output(after), after)
         h = after
+
+
+@pytest.mark.parametrize("inputs", [3, 4])
+def test_keep_is_the_cell_of_tensorflow(inputs):
+    """[r, u] = sigmoid([x, h] W_g + b_g), c = tanh([x, r h] W_c + b_c), h' = u h + (1 - u) c."""
+    random, cell = np.random.default_rng(0), GRUCell(4, inputs, keep=True)
+    x, h = random.normal(size=inputs), random.normal(size=4)
+    shapes = jax.eval_shape(cell.init, jax.random.key(0), jnp.float32(h), jnp.float32(x))["params"]
+    params = jax.tree.map(lambda leaf: random.normal(size=leaf.shape), shapes)
+    run = partial(cell.apply, {"params": jax.tree.map(jnp.float32, params)})
+    np.testing.assert_allclose(run(jnp.float32(h), jnp.float32(x)), oracles.keep_gru(params, h, x), atol=1e-6)
+    gate = run(jnp.float32(h), run(jnp.float32(x)[None], method="project")[0], method="gate")
+    np.testing.assert_allclose(gate, oracles.keep_gates(params, h, x), atol=1e-6)
+
+
+def test_keep_begins_with_a_long_memory():
+    """Gate biases 1, and weights Glorot-uniform over x and h together: of both gates, and of the candidate."""
+    features, inputs = 40, 60
+    params = jax.jit(GRUCell(features, inputs, keep=True).init)(
+        jax.random.key(0), jnp.zeros(features), jnp.zeros(inputs)
+    )
+    params = params["params"]
+    np.testing.assert_array_equal(params["bias"], np.repeat([1.0, 0.0], [2 * features, features]))
+    for columns, outputs in ((slice(0, 2 * features), 2 * features), (slice(2 * features, None), features)):
+        bound = np.sqrt(6 / (inputs + features + outputs))
+        for name in ("kernel", "recurrent"):
+            largest = np.abs(params[name][:, columns]).max()
+            assert 0.98 * bound < largest <= bound, name

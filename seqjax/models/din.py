@@ -1,0 +1,99 @@
+"""DIN: of the last events, those that have to do with the candidate."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from seqjax.nn.activation import elu
+from seqjax.nn.dropout import Noise
+from seqjax.nn.features import Features, kept
+from seqjax.nn.perceptron import Perceptron, Relevance
+from seqjax.nn.window import front
+from seqjax.types import Event
+
+
+class Recent(NamedTuple):
+    """The vectors of the last events, the most recent last, and how many of the places hold one."""
+
+    vectors: Float[Array, "*time window features"]
+    count: Int[Array, "*time"]
+
+
+class DIN(nn.Module):
+    """Deep interest network, Zhou et al. (2018), "Deep Interest Network for Click-Through Rate Prediction"; one user.
+
+        s = sum_i a_i x_i        a_i = MLP([v, x_i, v - x_i, v * x_i])        over the last `window` events
+
+    Score: a perceptron of [v, s, v * s]. Weights are not normalised, so that s also tells how strong an interest
+    is; `weigh="softmax"` normalises them. `candidate` names the features of a target (default: `features`); a target
+    whose vector is of another width than an event's is projected to it before it is compared.
+
+    Differs: ELU stands for Dice, which needs the statistics of a batch, in the head, and ReLU in the attention. The
+    paper's attention has an outer product (fig. 2) where v - x_i and v * x_i stand here, and its head has no v * s.
+    """
+
+    sizes: tuple[tuple[str, int], ...]
+    features: tuple[str, ...] = ("item",)
+    candidate: tuple[str, ...] = ()
+    width: int = 16
+    window: int = 50
+    weigh: Literal["sum", "softmax"] = "sum"
+    head: tuple[int, ...] = (200, 80)
+    normalise: Literal["layer", "affine", "none"] = "layer"
+
+    def setup(self):
+        """Makes the vectors, the attention and the head."""
+        names = tuple(dict.fromkeys(self.features + self.candidate))
+        self.embed = Features(kept(self.sizes, names), self.width)
+        inputs, asked = (self.width * len(part) for part in (self.features, self.candidate or self.features))
+        self.project = nn.Dense(inputs, use_bias=False) if asked != inputs else None
+        self.relevance = Relevance()
+        self.perceptron = Perceptron(asked + 2 * inputs, self.head, elu, self.normalise)
+
+    def init_state(self) -> Recent:
+        """An empty window."""
+        return Recent(jnp.zeros((self.window, self.width * len(self.features))), jnp.int32(0))
+
+    def step(self, state: Recent, event: Event, noise: Noise | None = None) -> Recent:
+        """One event in."""
+        del noise
+        x = self.embed(event, self.features)
+        return Recent(jnp.concatenate([state.vectors[1:], x[None]]), jnp.minimum(state.count + 1, self.window))
+
+    def encode(
+        self, state: Recent, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
+    ) -> tuple[Recent, Recent]:
+        """Reads the valid events; returns the last state and the state after every event."""
+        del noise
+        events, count = front(events, valid)
+        joint = jnp.concatenate([state.vectors, self.embed(events, self.features)])
+
+        def after(count: Int[Array, ""]) -> Recent:
+            vectors = jax.lax.dynamic_slice_in_dim(joint, count, self.window)
+            return Recent(vectors, jnp.minimum(state.count + count, self.window))
+
+        return after(count[-1]), jax.vmap(after)(count)  # the last apart: all windows cost time x window
+
+    def read(
+        self, state: Recent, target: Event, noise: Noise | None = None, weights: bool = False
+    ) -> Float[Array, ""] | Float[Array, "window"]:
+        """Log-odds of a response to the target; or, with `weights`, the attention on every event of the window."""
+        v = self.embed(target, self.candidate or self.features)
+        query = v if self.project is None else self.project(v)
+        there = jnp.arange(self.window) >= self.window - state.count
+        a = self.relevance(query, state.vectors)
+        if self.weigh == "softmax":
+            a = jax.nn.softmax(jnp.where(there, a, -1e30))  # finite: a window without events has no largest score
+        a = jnp.where(there, a, 0.0)
+        s = jnp.dot(a, state.vectors)
+        return a if weights else self.perceptron(jnp.concatenate([v, s, query * s]), noise)
+
+    def __call__(self) -> Float[Array, ""]:
+        """Touches every parameter; serves `init`."""
+        event = {name: jnp.int32(1) for name, _ in self.sizes}
+        return self.read(self.step(self.init_state(), event), event)
