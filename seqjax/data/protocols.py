@@ -13,6 +13,18 @@ from seqjax.data.samples import Samples, ask, checked
 
 Side = Mapping[str, Int[np.ndarray, "row ..."]]
 NEGATIVES = ("uniform", "popularity", "category")
+PROTOCOLS = ("leave_last", "hpmn2019")
+
+
+def by_protocol(
+    log: EventLog, protocol: str, *, side: Side | None = None, seed: int = 0, negatives: Sequence[str] = ("uniform",)
+) -> Split:
+    """The log split by the protocol of a name, without labels; raises DataError for a name not in `PROTOCOLS`."""
+    if protocol not in PROTOCOLS:
+        raise DataError(f"protocol={protocol!r}: there are {', '.join(PROTOCOLS)}")
+    if protocol == "hpmn2019":
+        return hpmn2019(log, side=side, seed=seed)
+    return leave_last(log, side=side, seed=seed, negatives=negatives)
 
 
 def hpmn2019(log: EventLog, *, side: Side | None = None, seed: int = 0, share: float = 0.7) -> Split:
@@ -21,9 +33,12 @@ def hpmn2019(log: EventLog, *, side: Side | None = None, seed: int = 0, share: f
     Of each user with two events or more the last one is asked about; with probability 1/2 its item is replaced by
     another one, drawn uniformly (label 0). Users whose last event comes after the `share` quantile of last events are
     the test (without times, a hash of the user's name decides), so that no user is in both; there is no validation.
+    Raises DataError where there are fewer than two items, and where a part has no samples or one label only.
     """
     log = at_least(log, 2)
     random, items = np.random.default_rng(seed), len(log.vocabulary["item"])
+    if items < 2 or not log.sequences:
+        raise DataError(f"{items} items, {log.sequences} users of two events or more: there is nothing to ask about")
     place = log.lengths - 1
     own = log.columns["item"][log.offsets[1:] - 1]
     label = random.random(log.sequences) < 0.5
@@ -83,10 +98,13 @@ def beside(
 ) -> Samples:
     """The samples, and for each of them one about an item of each kind of negatives that its user never had.
 
-    A kind is left out where 100 draws give no such item. Raises DataError for an unknown kind.
+    A kind is left out where 100 draws give no such item. Raises DataError for an unknown kind, and for "category"
+    where items have no side features.
     """
     if unknown := [kind for kind in negatives if kind not in NEGATIVES]:
         raise DataError(f"negatives={unknown[0]!r}: there are {', '.join(NEGATIVES)}")
+    if "category" in negatives and not samples.side:
+        raise DataError("negatives='category': items have no side features; leave this kind out, or read them")
     log, items = samples.log, len(samples.vocabulary["item"])
     had = np.unique(log.sequence.astype(np.int64) * (items + 1) + log.columns["item"])
     parts = [samples]
@@ -117,13 +135,12 @@ def _drawn(
     order = np.lexsort((np.arange(items + 1), group))
     weight = np.maximum(counts, 0.5)[order] if kind == "popularity" else np.ones(items + 1)
     total = np.concatenate([[0.0], np.cumsum(np.where(order == 0, 0.0, weight))])  # id 0 is padding and never drawn
-    low, high = (
-        total[np.searchsorted(group[order], group[samples.target["item"]], side)] for side in ("left", "right")
-    )
+    first, end = (np.searchsorted(group[order], group[samples.target["item"]], side) for side in ("left", "right"))
+    low, high = total[first], total[end]
     item, wrong = np.zeros(samples.size, np.int32), np.arange(samples.size)
     for _ in range(100):
         at = low[wrong] + random.random(len(wrong)) * (high - low)[wrong]
-        drawn = order[np.searchsorted(total, at, "right") - 1]
+        drawn = order[np.minimum(np.searchsorted(total, at, "right"), end[wrong]) - 1]  # rounding may give at == high
         code = samples.sequence[wrong].astype(np.int64) * (items + 1) + drawn
         fits = had[np.minimum(np.searchsorted(had, code), len(had) - 1)] != code
         item[wrong[fits]] = drawn[fits]

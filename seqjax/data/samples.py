@@ -107,14 +107,17 @@ def checked(samples: Samples, name: str = "samples", *, both: bool = True) -> Sa
 
 
 def _sees_later_times(samples: Samples) -> Bool[np.ndarray, "sample"]:
-    """Marks samples whose last visible event is later than the event at the target's place."""
+    """Marks samples that see an event later than the one at the target's place."""
     time = samples.log.columns.get("time")
     inside = samples.place < samples.lengths[samples.sequence]
     if time is None or not inside.any():
         return np.zeros(samples.size, bool)
     begin = samples.log.offsets[:-1][samples.sequence]
-    last, asked = (begin + np.clip(at, 0, None) for at in (samples.cutoff - 1, np.where(inside, samples.place, 0)))
-    return inside & (samples.cutoff > 0) & (time[last] > time[asked])
+    positions = begin + samples.cutoff - 1, begin + samples.place
+    last, asked = (np.clip(at, 0, samples.events - 1) for at in positions)  # of those outside the caller complains
+    shift = samples.log.sequence * (np.ptp(time) + 1)  # keeps the latest time of one life from the next
+    latest = np.maximum.accumulate(time + shift) - shift
+    return inside & (samples.cutoff > 0) & (latest[last] > time[asked])
 
 
 def ask(
@@ -128,11 +131,18 @@ def ask(
 ) -> Samples:
     """Samples that see all events before `place`, asked about the item that stands there or about another one.
 
+    Raises DataError where no item is given and none stands there.
+
     >>> log = EventLog(np.array([0, 3]), {"item": np.array([1, 2, 1])}, {"item": np.array(["a", "b"])})
     >>> ask(log, np.array([0]), np.array([2]), np.array([True])).target["item"].tolist()
     [1]
     """
     begin = log.offsets[:-1][sequence]
+    if item is None and (past := place >= log.lengths[sequence]).any():
+        row = int(np.argmax(past))
+        raise DataError(
+            f"sample {row}: event {place[row]} of {log.lengths[sequence[row]]} is asked about; give the items"
+        )
     target = {"item": log.columns["item"][begin + place] if item is None else item}
     if "user" in log.vocabulary:
         target["user"] = log.columns["user"][begin]
@@ -178,12 +188,14 @@ def target_plan(
     window: the newest events that a lane may see; older ones are dropped in multiples of `period`, so that a memory
     that counts events keeps its phase. The last target of a lane sees a whole window, the others what it holds. pool:
     lanes are sorted by length among so many steps' worth, so that steps can be short; the steps are shuffled again.
-    Raises DataError where a setting is not positive.
+    Raises DataError where a setting is not positive, and for a period longer than the window.
     """
     if min(lanes, window, targets, pool, period) < 1:
         raise DataError(
             f"lanes={lanes}, window={window}, targets={targets}, pool={pool}, period={period}: use 1 or more"
         )
+    if period > window:
+        raise DataError(f"period={period} is more than window={window}: use a longer window, or a shorter period")
     random = np.random.default_rng((seed, epoch))
     order = np.lexsort((random.random(samples.size), samples.cutoff, samples.sequence))
     user = samples.sequence[order]

@@ -12,6 +12,7 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import ibis
 import numpy as np
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 from seqjax.data.events import DataError, EventLog, Split
-from seqjax.data.protocols import hpmn2019, leave_last
+from seqjax.data.protocols import by_protocol
 from seqjax.data.read import first_line, text_lines
 from seqjax.data.sources.folder import data_folder
 from seqjax.data.vocabulary import lookup
@@ -37,7 +38,7 @@ def users(folder: str | Path | None = None) -> tuple[EventLog, Mapping[str, Int[
         raise DataError(f"{side}: there is no such file; `seqjax data get amazon_beauty` says where it comes from")
     first_line(file)
     lines = text_lines(ibis.duckdb.connect(), file).order_by("row").to_pyarrow()["line"]
-    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(lines)).combine_chunks()
+    words = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(pc.fill_null(lines, ""))).combine_chunks()
     length = pc.list_value_length(words).to_numpy()
     if (length < 2).any():
         raise DataError(f"{file}: line {int(np.argmax(length < 2)) + 1} has no product; get the file again")
@@ -64,7 +65,9 @@ def _attributes(path: Path, items: np.ndarray) -> tuple[Int[np.ndarray, "row wid
             held = {str(item): [str(one) for one in attributes] for item, attributes in json.load(stream).items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: is no table of attributes by item ({error}); get the file again") from None
-    names = np.array(sorted({one for attributes in held.values() for one in attributes}, key=int), np.str_)
+    names = np.array(
+        sorted({one for attributes in held.values() for one in attributes}, key=lambda one: (len(one), one)), np.str_
+    )
     width = max(map(len, held.values()), default=1)
     table = np.zeros((len(items) + 1, width), np.int32)
     for row, item in enumerate(items.tolist(), start=1):
@@ -76,12 +79,10 @@ def _attributes(path: Path, items: np.ndarray) -> tuple[Int[np.ndarray, "row wid
 def read(
     folder: str | Path | None = None,
     *,
-    protocol: str = "leave_last",
+    protocol: Literal["leave_last", "hpmn2019"] = "leave_last",
     seed: int = 0,
     negatives: Sequence[str] = ("uniform",),
 ) -> Split:
     """The log split by a protocol of `data.protocols`."""
     log, side = users(folder)
-    if protocol == "hpmn2019":
-        return hpmn2019(log, side=side, seed=seed)
-    return leave_last(log, side=side, seed=seed, negatives=negatives)
+    return by_protocol(log, protocol, side=side, seed=seed, negatives=negatives)

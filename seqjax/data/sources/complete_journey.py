@@ -12,16 +12,22 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import ibis
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 
 from seqjax.data.build import codes
 from seqjax.data.events import DataError, EventLog, Split, at_least, take
 from seqjax.data.read import read_log
+from seqjax.data.samples import ask, checked
 from seqjax.data.split import DAY, tail
 from seqjax.data.visits import split_visits, visit_log
+
+GAPS = np.array(["first", "0-1", "2-3", "4-7", "8-14", "15-28", "29-56", "57+"])
+"""Whole days since a household last bought a type, as the words of the column `gap`."""
 
 
 def wheel_folder() -> Path:
@@ -123,3 +129,136 @@ def baskets(
         learned = learned._replace(keys={**learned.keys, "user": np.full(learned.sequences, "")})
         notes |= {f"train_{name}": count for name, count in read.items()}
     return Split(learned, validation, take(log, np.flatnonzero(late)), notes)
+
+
+def again(
+    folder: str | Path | None = None,
+    *,
+    seed: int = 0,
+    test_days: float = 28.0,
+    validation_days: float = 14.0,
+    per_basket: int = 2,
+) -> Split:
+    """Whether a household, at the begin of a basket, buys a type again that it bought before: samples.
+
+    A sequence is a household's year, every type once a basket, in an order inside baskets drawn from `seed`; the id
+    column `gap` holds the time since it last bought the type. Every basket asks about up to `per_basket` types that it
+    repeats (label 1) and as many, drawn uniformly, of those bought before that it lacks (label 0); baskets where either
+    is missing are skipped. No sample sees its basket. The test is the baskets of the last `test_days` days, validation
+    those of the `validation_days` before. Notes: the share that is repeated of all types that could be, by nature.
+
+    `folder` as in `baskets`. Raises DataError for settings that are not positive and where a part has no samples.
+    """
+    if per_basket < 1 or test_days <= 0 or validation_days <= 0:
+        raise DataError(
+            f"per_basket={per_basket}, test_days={test_days}, validation_days={validation_days}: use more than 0"
+        )
+    random = np.random.default_rng(seed)
+    log = households(lines(Path(folder) if folder else wheel_folder()), random)
+    found = repeats(log)
+    count = np.minimum(np.minimum(found.repeated, found.known - found.repeated), per_basket)
+    taken, missed = repeated_types(log, found, count, random), missing_types(log, found, count, random)
+    basket = np.concatenate([found.basket[taken], np.repeat(np.arange(len(count)), count)])
+    item = np.concatenate([log.columns["item"][taken], missed])
+    label = np.arange(len(item)) < len(taken)
+    order = np.argsort(basket, kind="stable")
+    basket, item, label = basket[order], item[order], label[order]
+    head = found.head[basket]
+    sequence = log.sequence[head]
+    samples = ask(log, sequence, head - log.offsets[:-1][sequence], label, item)
+    time = log.columns["time"]
+    test = time.max() - test_days * DAY
+    part = np.searchsorted([test - validation_days * DAY, test], time[head], side="right")
+    parts = [
+        checked(samples.take(np.flatnonzero(part == number)), name)
+        for number, name in enumerate(("train", "validation", "test"))
+    ]
+    judged = time[found.head] >= test
+    notes = {
+        "baskets": len(count),
+        "baskets_skipped": int(np.count_nonzero(count == 0)),
+        "natural_share": float(found.repeated.sum() / found.known.sum()),
+        "natural_share_test": float(found.repeated[judged].sum() / found.known[judged].sum()),
+        "order_seed": seed,
+    }
+    return Split(*parts, notes)
+
+
+def households(table: pa.Table, random: np.random.Generator) -> EventLog:
+    """Every household's types by time, with the column `gap`; the order inside a basket is drawn."""
+    code, words = codes(table["item"])
+    owner, users = codes(table["user"])
+    time = table["time"].to_numpy()
+    order = np.lexsort((random.random(len(code)), time, owner))
+    item, owner, time = np.argsort(np.argsort(words))[code[order]] + 1, owner[order], time[order]
+    by_type = np.lexsort((np.arange(len(item)), item, owner))
+    same = (np.diff(item[by_type]) == 0) & (np.diff(owner[by_type]) == 0)
+    days = np.diff(time[by_type]) // DAY
+    gap = np.ones(len(item), np.int32)
+    gap[by_type[1:]] = np.where(same, 2 + np.searchsorted([2, 4, 8, 15, 29, 57], days, side="right"), 1)
+    return EventLog(
+        np.searchsorted(owner, np.arange(len(users) + 1)),
+        {"item": item.astype(np.int32), "gap": gap, "time": time},
+        {"item": np.sort(words), "gap": GAPS},
+        {"user": users},
+    )
+
+
+class Repeats(NamedTuple):
+    """Baskets of all households, and what each of them could repeat and does."""
+
+    basket: Int[np.ndarray, "event"]  # of every event
+    head: Int[np.ndarray, "group"]  # first event of every basket
+    known: Int[np.ndarray, "group"]  # types that the household bought before
+    repeated: Int[np.ndarray, "group"]  # those of them that are in the basket
+
+
+def repeats(log: EventLog) -> Repeats:
+    """The baskets of a log of `households`."""
+    head = np.flatnonzero(log.first() | (np.diff(log.columns["time"], prepend=-1) != 0))
+    basket = np.repeat(np.arange(len(head)), np.diff(np.append(head, log.events)))
+    new = np.concatenate([[0], np.cumsum(log.columns["gap"] == 1)])
+    known = new[head] - new[log.offsets[:-1][log.sequence[head]]]
+    return Repeats(basket, head, known, np.bincount(basket[log.columns["gap"] > 1], minlength=len(head)))
+
+
+def repeated_types(
+    log: EventLog, found: Repeats, count: Int[np.ndarray, "group"], random: np.random.Generator
+) -> Int[np.ndarray, "chosen"]:
+    """Events of so many repeated types of every basket, drawn uniformly, basket after basket."""
+    event = np.flatnonzero(log.columns["gap"] > 1)
+    event = event[np.lexsort((random.random(len(event)), found.basket[event]))]
+    rank = np.arange(len(event)) - (np.cumsum(found.repeated) - found.repeated)[found.basket[event]]
+    return event[rank < count[found.basket[event]]]
+
+
+def missing_types(
+    log: EventLog, found: Repeats, count: Int[np.ndarray, "group"], random: np.random.Generator
+) -> Int[np.ndarray, "chosen"]:
+    """So many types for every basket that were bought before and are not in it, drawn uniformly, basket after basket.
+
+    The types that a household knows are numbered by their first purchase. A number among those that are not in the
+    basket becomes one among all by stepping over the basket's own, from the smallest on.
+    """
+    new = np.flatnonzero(log.columns["gap"] == 1)
+    start = np.searchsorted(new, log.offsets[:-1])  # of every household's types in `new`
+    code = log.sequence.astype(np.int64) * (len(log.vocabulary["item"]) + 1) + log.columns["item"]
+    by_code = new[np.argsort(code[new])]
+    number = np.searchsorted(new, by_code[np.searchsorted(code[by_code], code)]) - start[log.sequence]
+    own = np.flatnonzero(log.columns["gap"] > 1)
+    own = own[np.lexsort((number[own], found.basket[own]))]
+    begin = np.cumsum(found.repeated) - found.repeated
+    rank = np.arange(len(own)) - begin[found.basket[own]]
+    wide = int(found.known.max(initial=0)) + 1
+    skip = found.basket[own] * wide + number[own] - rank  # ascends; below wide within a basket
+    group, free = np.arange(len(count)), found.known - found.repeated
+    drawn = np.full((len(count), int(count.max(initial=0))), -1)
+    for turn in range(drawn.shape[1]):
+        fresh = random.integers(0, np.maximum(free - turn, 1))
+        for earlier in np.sort(drawn[:, :turn]).T:
+            fresh += fresh >= earlier
+        drawn[:, turn] = np.where(turn < count, fresh, wide)
+    live = drawn < wide
+    group, fresh = np.repeat(group, live.sum(axis=1)), drawn[live]
+    fresh = fresh + np.searchsorted(skip, group * wide + fresh, side="right") - begin[group]
+    return log.columns["item"][new[start[log.sequence[found.head[group]]] + fresh]]
