@@ -2,8 +2,8 @@
 
     SEQJAX_DATA=... seqjax run experiments/lifelong_ml1m.py
 
-The last rating of every user is judged (4 or 5 stars: liked, 59 %), the one before chooses, all earlier ones train, each
-from the life before it. 77 % of ratings share their second with another one: "last" is partly the file's order.
+The last rating of every user is judged (4 or 5 stars: liked, 59 %), the one before chooses, all earlier ones train,
+each from the life before it. 77 % of ratings share their second with another one: "last" is partly the file's order.
 """
 
 from functools import partial

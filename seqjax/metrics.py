@@ -43,7 +43,8 @@ def ndcg(rank: Rank, cutoff: int) -> Value:
 def roc_auc(positive: Float[np.ndarray, "target"], negative: Float[np.ndarray, "known"]) -> tuple[float, float]:
     """Probability that a positive case scores above a negative one, ties counting half, and its standard error.
 
-    The area under the ROC curve as Mann and Whitney's statistic; the error is that of DeLong et al. (1988).
+    The area under the ROC curve as Mann and Whitney's statistic; the error is that of DeLong et al. (1988). Both are
+    nan where one side has no case.
 
     >>> roc_auc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))[0]
     0.875
@@ -53,6 +54,8 @@ def roc_auc(positive: Float[np.ndarray, "target"], negative: Float[np.ndarray, "
         those = np.sort(those)
         return 0.5 * (np.searchsorted(those, these, "left") + np.searchsorted(those, these, "right")) / len(those)
 
+    if not (len(positive) and len(negative)):
+        return float("nan"), float("nan")
     wins, losses = above(positive, negative), 1.0 - above(negative, positive)
     variance = sum(np.var(part, ddof=1) / len(part) for part in (wins, losses) if len(part) > 1)
     return float(wins.mean()), float(np.sqrt(variance))

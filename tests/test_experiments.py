@@ -12,6 +12,7 @@ import tiny
 
 from seqjax.data.events import Split
 from seqjax.data.files import read_files
+from seqjax.data.protocols import with_users
 from seqjax.data.split import DAY
 from seqjax.data.visits import split_visits, visit_log
 from seqjax.data.worlds import planted
@@ -34,18 +35,18 @@ def visits():
 
 
 def samples():
-    """Lives with one cue, and an attribute of every item."""
+    """Lives with one cue, and every feature that an experiment may ask for."""
     return Split(*(attributed(part) if part else None for part in planted(users=64, tests=32)[:3]))
 
 
 def attributed(part):
     words = {**part.vocabulary, **{name: np.array(["x", "y"]) for name in FEATURES}}
     ids = {name: np.ones(part.events, np.int32) for name in FEATURES}
-    log = part.log._replace(vocabulary=words, columns={**ids, **part.log.columns})
-    return part._replace(log=log)
+    log = with_users(part.log._replace(vocabulary=words, columns={**ids, **part.log.columns}))
+    return part._replace(log=log, target={**part.target, "user": part.sequence + 1})
 
 
-FEATURES = ("attribute", "category", "genre", "rating", "gap", "behaviour")  # all that experiments may ask for
+FEATURES = ("attribute", "category", "genre", "rating", "gap", "behaviour")
 OTHERS = {"behaviour_return": visits}  # stand-ins for data of another kind than sessions of items
 
 

@@ -33,9 +33,10 @@ def hpmn2019(log: EventLog, *, side: Side | None = None, seed: int = 0, share: f
     Of each user with two events or more the last one is asked about; with probability 1/2 its item is replaced by
     another one, drawn uniformly (label 0). Users whose last event comes after the `share` quantile of last events are
     the test (without times, a hash of the user's name decides), so that no user is in both; there is no validation.
-    Raises DataError where there are fewer than two items, and where a part has no samples or one label only.
+    Users are a feature of events and targets, as published, though those of the test are strangers to a model. Raises
+    DataError where there are fewer than two items, and where a part has no samples or one label only.
     """
-    log = at_least(log, 2)
+    log = with_users(at_least(log, 2))
     random, items = np.random.default_rng(seed), len(log.vocabulary["item"])
     if items < 2 or not log.sequences:
         raise DataError(f"{items} items, {log.sequences} users of two events or more: there is nothing to ask about")
@@ -51,6 +52,19 @@ def hpmn2019(log: EventLog, *, side: Side | None = None, seed: int = 0, share: f
         late = hashed(log) >= share
     train, test = (samples.take(np.flatnonzero(chosen)) for chosen in (~late, late))
     return Split(checked(train, "train"), None, checked(test, "test"), {"protocol": "hpmn2019"})
+
+
+def with_users(log: EventLog) -> EventLog:
+    """The log with an id column that says whose every event is.
+
+    >>> log = EventLog(np.array([0, 1, 3]), {"item": np.array([1, 2, 1])}, {"item": np.array(["a", "b"])})
+    >>> with_users(log).columns["user"].tolist()
+    [1, 2, 2]
+    """
+    names = log.keys.get("user", np.arange(1, log.sequences + 1).astype(np.str_))
+    return log._replace(
+        columns={**log.columns, "user": log.sequence + np.int32(1)}, vocabulary={**log.vocabulary, "user": names}
+    )
 
 
 def hashed(log: EventLog) -> np.ndarray:

@@ -42,8 +42,7 @@ class ResponseCases(NamedTuple):
         scores = np.stack([self.score, other.score])
         areas = bootstrap_auc(scores, self.label, self.sequence, replicates)
         apart = areas[0] - areas[1]
-        low, high = np.quantile(apart[1:], (0.025, 0.975))
-        return {"auc": float(apart[0]), "auc/low": float(low), "auc/high": float(high)}
+        return {"auc": float(apart[0])} | _ends(apart[1:])
 
 
 def response(
@@ -107,7 +106,7 @@ def predict(
     corpus, said = jax.device_put(response_corpus(samples)), np.zeros(samples.size, np.float32)
     for step in range(plan.steps):
         row = jax.tree.map(lambda leaf, step=step: leaf[step], plan)
-        blocks = 1 << max(0, int(-(-row.length.max() // block) - 1).bit_length())  # few shapes, each compiled once
+        blocks = 1 << (max(-(-int(row.length.max()) // block), 1) - 1).bit_length()  # few shapes, each compiled once
         row = row._replace(place=np.arange(blocks * block, dtype=np.int32))
         logits = np.asarray(_respond(model, params, corpus, row, block))
         said[row.sample[row.live]] = logits[row.live]
@@ -131,15 +130,15 @@ def grouped_auc(
     >>> grouped_auc(np.array([1.0, 2.0, 9.0]), np.array([False, True, True]), np.array([0, 0, 1]))
     1.0
     """
-    order = np.argsort(sequence, kind="stable")
-    ends = np.flatnonzero(np.diff(sequence[order])) + 1
-    total = weight = 0.0
-    for part in np.split(order, ends):  # once per user and evaluation
-        took = label[part]
-        if took.any() and not took.all():
-            total += len(part) * roc_auc(score[part][took], score[part][~took])[0]
-            weight += len(part)
-    return total / weight if weight else float("nan")
+    _, user = np.unique(sequence, return_inverse=True)
+    order = np.lexsort((score, user))
+    value, user, took = score[order], user[order], label[order]
+    tie = np.cumsum(np.append(False, (np.diff(user) != 0) | (np.diff(value) != 0)))
+    won, lost, tied = np.bincount(user, took), np.bincount(user, ~took), np.bincount(tie, ~took)
+    below = (np.cumsum(tied) - 0.5 * tied)[tie] - (np.cumsum(lost) - lost)[user]  # negatives of this user, ties half
+    both = (won > 0) & (lost > 0)
+    area = np.bincount(user, took * below)[both] / (won * lost)[both]
+    return float(np.average(area, weights=(won + lost)[both])) if both.any() else float("nan")
 
 
 def bootstrap_auc(
@@ -149,24 +148,26 @@ def bootstrap_auc(
     replicates: int,
     seed: int = 0,
 ) -> Float[np.ndarray, "row replicate"]:
-    """AUC of each row of scores: first of the samples as they are, then of resamples of whole users."""
+    """AUC of each row of scores: first of the samples as they are, then of resamples of whole users.
+
+    It is nan where one label is missing.
+    """
     _, user = np.unique(sequence, return_inverse=True)
     random, users = np.random.default_rng(seed), int(user.max()) + 1
-    weights = [
-        np.ones(users),
-        *(np.bincount(random.integers(users, size=users), minlength=users) for _ in range(replicates)),
-    ]
-    out = np.zeros((len(scores), replicates + 1))
-    for row, score in enumerate(scores):
-        order = np.argsort(score, kind="stable")
-        value, took, owner = score[order], label[order], user[order]
-        group = np.concatenate([[0], np.cumsum(np.diff(value) != 0)])
-        for column, weight in enumerate(weights):
-            held = weight[owner]
-            lost = np.bincount(group, held * ~took)
-            won = np.bincount(group, held * took)
-            below = np.cumsum(lost) - 0.5 * lost  # ties count half
-            out[row, column] = (won @ below) / max(won.sum() * lost.sum(), 1.0)
+    rows = []
+    for score in scores:
+        order = np.argsort(score[~label], kind="stable")
+        bounds = (np.searchsorted(score[~label][order], score[label], side) for side in ("left", "right"))
+        rows.append((user[~label][order], *bounds))
+    out = np.full((len(scores), replicates + 1), np.nan)
+    for column in range(replicates + 1):
+        drawn = random.integers(users, size=users) if column else np.arange(users)
+        weight = np.bincount(drawn, minlength=users)
+        won = weight[user[label]]
+        if pairs := won.sum() * weight[user[~label]].sum():
+            for row, (owner, left, right) in enumerate(rows):
+                below = np.concatenate([[0], np.cumsum(weight[owner])])
+                out[row, column] = won @ (below[left] + below[right]) / (2 * pairs)  # ties count half
     return out
 
 
@@ -187,9 +188,10 @@ def _by_kind(score: Float[np.ndarray, "sample"], samples: Samples) -> dict[str, 
 
 
 def _ranked(cases: ResponseCases) -> dict[str, float]:
-    numbers = {"auc": roc_auc(cases.score[cases.label], cases.score[~cases.label])[0]}
+    """AUC and grouped AUC, nan if all labels are the same; no grouped AUC where only no user has both."""
+    area = roc_auc(cases.score[cases.label], cases.score[~cases.label])[0]
     grouped = grouped_auc(cases.score, cases.label, cases.sequence)
-    return numbers if np.isnan(grouped) else numbers | {"gauc": grouped}
+    return {"auc": area} | ({} if np.isnan(grouped) and not np.isnan(area) else {"gauc": grouped})
 
 
 def _plain(cases: ResponseCases) -> dict[str, float]:
@@ -199,13 +201,21 @@ def _plain(cases: ResponseCases) -> dict[str, float]:
 
 
 def _interval(cases: ResponseCases, replicates: int) -> dict[str, float]:
-    areas = bootstrap_auc(cases.score[None], cases.label, cases.sequence, replicates)[0]
-    low, high = np.quantile(areas[1:], (0.025, 0.975))
+    return _ends(bootstrap_auc(cases.score[None], cases.label, cases.sequence, replicates)[0, 1:])
+
+
+def _ends(areas: Float[np.ndarray, "..."]) -> dict[str, float]:
+    """The ends of a 95 % interval, from the resamples that have both labels."""
+    areas = areas[np.isfinite(areas)]
+    low, high = np.quantile(areas, (0.025, 0.975)) if len(areas) else (np.nan, np.nan)
     return {"auc/low": float(low), "auc/high": float(high)}
 
 
 def _by_length(cases: ResponseCases, length: Int[np.ndarray, "sample"], least: int = 50) -> dict[str, float]:
-    """AUC by the number of events that could be seen, where a group has `least` samples of either label."""
+    """AUC by the number of events that could be seen, where a group has `least` samples of either label.
+
+    Intervals are the area's 1.96 standard errors, DeLong et al. (1988): samples count as independent.
+    """
     numbers, group = {}, np.searchsorted(LENGTHS, length, side="right") - 1
     for number, low in enumerate(LENGTHS):
         here = group == number

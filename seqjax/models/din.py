@@ -43,6 +43,7 @@ class DIN(nn.Module):
     width: int = 16
     window: int = 50
     weigh: Literal["sum", "softmax"] = "sum"
+    attention: tuple[int, ...] = (80, 40)
     head: tuple[int, ...] = (200, 80)
     normalise: Literal["layer", "affine", "none"] = "layer"
 
@@ -52,7 +53,7 @@ class DIN(nn.Module):
         self.embed = Features(kept(self.sizes, names), self.width)
         inputs, asked = (self.width * len(part) for part in (self.features, self.candidate or self.features))
         self.project = nn.Dense(inputs, use_bias=False) if asked != inputs else None
-        self.relevance = Relevance()
+        self.relevance = Relevance(self.attention)
         self.perceptron = Perceptron(asked + 2 * inputs, self.head, elu, self.normalise)
 
     def init_state(self) -> Recent:

@@ -54,6 +54,7 @@ class ResponseBatch(struct.PyTreeNode):
     label: Float[Array, "lane moment candidate"]
     live: Bool[Array, "lane moment candidate"]
     divisor: Scalar
+    negative: Event | None = None  # features of what is drawn instead of every event, [time, lane]
     corpus: ResponseCorpus | None = None  # what negatives are drawn from
 
 
@@ -88,7 +89,7 @@ def response_batch(corpus: ResponseCorpus, row: TargetPlan) -> ResponseBatch:
     return batch.replace(events=batch.events | {name: of[events["item"]] for name, of in corpus.side.items()})
 
 
-def no_negatives(key: jax.Array, batch: ResponseBatch, hparams: ResponseHparams) -> ResponseBatch:
+def no_negatives(key: jax.Array | None, batch: ResponseBatch, hparams: ResponseHparams | None) -> ResponseBatch:
     """Asks what the samples ask, and nothing else."""
     del key, hparams
     side = batch.corpus.side
@@ -97,16 +98,26 @@ def no_negatives(key: jax.Array, batch: ResponseBatch, hparams: ResponseHparams)
 
 def drawn_negatives(key: jax.Array, batch: ResponseBatch, hparams: ResponseHparams, *, count: int = 1) -> ResponseBatch:
     """Asks about `count` further items wherever the user took the target, drawn as the corpus says; anew every time."""
+    taken = batch.live[..., :1] & (batch.label[..., :1] > 0.5)
     drawn = draw_items(key, batch.corpus.popularity, (*batch.cut.shape, count))
+    drawn = jnp.where(taken, drawn, 0)  # an id that is not asked about would count as touched
     ids = {**batch.ids, "item": {**batch.ids["item"]}}
     ids["item"]["target"] = jnp.concatenate([ids["item"]["target"], drawn], axis=-1)
     if "user" in ids:
         user = ids["user"]["target"]
         ids["user"] = {**ids["user"], "target": jnp.concatenate([user, *[user[..., :1]] * count], axis=-1)}
-    taken = batch.live[..., :1] & (batch.label[..., :1] > 0.5)
     live = jnp.concatenate([batch.live, jnp.broadcast_to(taken, drawn.shape)], axis=-1)
     label = jnp.concatenate([batch.label, jnp.zeros(drawn.shape)], axis=-1)
     return no_negatives(key, batch.replace(ids=ids, live=live, label=label), hparams)
+
+
+def event_negatives(key: jax.Array, batch: ResponseBatch, hparams: ResponseHparams, *, count: int = 0) -> ResponseBatch:
+    """`drawn_negatives`, and for every event an item that stands in for it, as DIEN's auxiliary loss needs."""
+    key, events_key = jax.random.split(key)
+    drawn = jnp.where(batch.valid, draw_items(events_key, batch.corpus.popularity, batch.valid.shape), 0)
+    side = {name: of[drawn] for name, of in batch.corpus.side.items()}
+    batch = batch.replace(ids={**batch.ids, "item": {**batch.ids["item"], "negative": drawn}}, negative=side)
+    return drawn_negatives(key, batch, hparams, count=count) if count else no_negatives(key, batch, hparams)
 
 
 def response_objective(
@@ -122,6 +133,9 @@ def response_objective(
 ) -> tuple[Scalar, tuple[Carry, Metrics]]:
     """Cross-entropy of the labels, summed and divided by the epoch's mean number of samples a step.
 
+    A batch with `event_negatives` adds the model's auxiliary loss (Zhou et al. 2019, eq. 6): the mean over all events
+    but the last of each lane of the two cross-entropies, weighed by `hparams.auxiliary`.
+
     block: see `respond`. penalty: of a state (HPMN's memory), averaged over moments and weighed by `hparams.penalty`.
     Metrics: `loss` sums cross-entropies, `events` counts targets.
     """
@@ -133,7 +147,26 @@ def response_objective(
     if penalty is not None:
         values, moments = jax.vmap(jax.vmap(penalty))(states), batch.live.any(axis=-1)
         loss = loss + hparams.penalty * jnp.sum(jnp.where(moments, values, 0.0)) / jnp.maximum(jnp.sum(moments), 1)
+    if batch.negative is not None:
+        loss = loss + hparams.auxiliary * auxiliary_loss(
+            partial(model.apply, {"params": params}), model.init_state(), batch
+        )
     return loss, (carry, {"loss": total, "events": count})
+
+
+def auxiliary_loss(apply: Callable[..., PyTree], start: PyTree, batch: ResponseBatch) -> Scalar:
+    """Mean over events of -log P(the next event follows) - log (1 - P(the drawn one follows))."""
+
+    def lane(events: Event, negative: Event, valid: Array) -> tuple[Scalar, Scalar]:
+        _, states = apply(start, events, valid, method="encode")
+        taken, drawn, counts = apply(states, events, negative, valid, method="auxiliary")
+        each = jax.nn.softplus(-taken) + jax.nn.softplus(drawn)
+        return jnp.sum(jnp.where(counts, each, 0.0)), jnp.sum(counts)
+
+    events = {name: ids["event"] for name, ids in batch.ids.items()} | dict(batch.events)
+    negative = {"item": batch.ids["item"]["negative"], **batch.negative}
+    totals, counts = jax.vmap(lane, in_axes=1)(events, negative, batch.valid)
+    return jnp.sum(totals) / jnp.maximum(jnp.sum(counts), 1)
 
 
 def respond(

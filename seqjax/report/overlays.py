@@ -106,6 +106,9 @@ def reliabilities(panels: Mapping[str, Mapping[str, Sequence[float]]], x_label: 
     for axis, (title, held) in zip(axes, panels.items(), strict=True):
         _reliability(axis, held)
         axis.set(xlabel=x_label, title=title)
+    if len(panels) == 1:
+        axes[0].set_box_aspect(1)
+        axes[0].set_anchor("W")
     axes[0].set_ylabel(y_label)
     return figure
 

@@ -157,8 +157,16 @@ def training(chunks: Series, epochs: Series, validation: Sequence[Series] = ()) 
 
 
 @styled
-def breakdown(groups: Sequence[Series], counts: Sequence[Sequence[float]], y_label: str, count_label: str) -> Figure:
-    """Values by group, the groups' sizes as bars below; each series is one panel, its name the axis label."""
+def breakdown(
+    groups: Sequence[Series],
+    counts: Sequence[Sequence[float]],
+    y_label: str,
+    count_label: str,
+    bottom: float = 0.0,
+) -> Figure:
+    """Values by group from `bottom` up, the groups' sizes as bars below; each series is one panel, its name the label
+    of the axis.
+    """
     widths = [max(len(group.places), 3) for group in groups]
     figure, (above, below) = canvas(3.4, 2, len(groups), sharey="row", sharex="col", width_ratios=widths)
     figure.get_layout_engine().set(hspace=0.06)
@@ -172,7 +180,7 @@ def breakdown(groups: Sequence[Series], counts: Sequence[Sequence[float]], y_lab
         top.tick_params(axis="x", length=0)
         top.margins(y=0.15)
     for axis in above:
-        axis.set_ylim(bottom=0.0)
+        axis.set_ylim(bottom=bottom)
     above[0].set_ylabel(y_label)
     below[0].set_ylabel(count_label)
     figure.align_ylabels()

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from seqjax.data.build import codes
 from seqjax.data.events import DataError, EventLog, Split
+from seqjax.data.protocols import with_users
 from seqjax.data.read import first_line, reason, text_lines
 from seqjax.data.samples import ask, checked
 
@@ -42,7 +43,7 @@ def read(train: str | Path, test: str | Path, *, history: int = 1_000) -> Split:
     ids = (ids + 1).astype(np.int32)
     item, pairs = ids[: total * history], ids[total * history :].reshape(2, total)
     user = np.asarray(whole["user"].to_pylist(), np.str_)
-    log = EventLog(np.arange(total + 1) * history, {"item": item}, {"item": words}, {"user": user})
+    log = with_users(EventLog(np.arange(total + 1) * history, {"item": item}, {"item": words}, {"user": user}))
     sequence = np.repeat(np.arange(total), 2)
     label = np.tile([True, False], total)
     samples = ask(log, sequence, np.full(2 * total, history), label, pairs.T.ravel())

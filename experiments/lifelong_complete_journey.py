@@ -1,0 +1,44 @@
+"""Whether a household buys a product type again, in the basket that begins now: The Complete Journey.
+
+    seqjax run experiments/lifelong_complete_journey.py
+
+Product types bought before, half of them in this basket (CC0 data). The last four weeks are judged, the two weeks
+before choose. A life has up to four thousand events.
+"""
+
+from functools import partial
+
+from seqjax import optim
+from seqjax.baselines.response import frequency, item_mean, recency
+from seqjax.data.samples import target_plan
+from seqjax.data.sources import complete_journey
+from seqjax.evaluate.response import response
+from seqjax.experiment import Experiment
+from seqjax.models.din import DIN
+from seqjax.objectives.response import (
+    ResponseHparams,
+    no_negatives,
+    response_batch,
+    response_corpus,
+    response_objective,
+)
+from seqjax.report.response import response_sections
+from seqjax.train.fit import Stop
+
+experiment = Experiment(
+    data=partial(complete_journey.again, per_basket=1),
+    corpus=response_corpus,
+    plan=partial(target_plan, lanes=32, window=512, targets=4),
+    gather=response_batch,
+    draw=no_negatives,
+    model=partial(DIN, features=("item", "gap"), candidate=("item",), window=512, attention=(16, 8)),
+    objective=response_objective,
+    views={"item": ("item",)},
+    optimizer=optim.adam_decay,
+    hparams=ResponseHparams(learning_rate=2e-3),
+    evaluate=response,
+    baselines=(frequency, recency, item_mean),
+    stop=Stop(epochs=3, patience=2, metric="auc"),
+    headline=("auc", "log_loss", "gauc"),
+    sections=response_sections,
+)
