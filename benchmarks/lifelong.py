@@ -5,8 +5,8 @@
     python benchmarks/lifelong.py length     HPMN by length: the cost of a step grows as T
     python benchmarks/lifelong.py memory     temporaries of the compiled step, in one piece and in blocks
 
-A step is everything: embedding, reading, head, loss, gradient, Adam; batch 128, item and category of 16 numbers each, 32
-units. One core, process CPU time, interleaved in one process, median of the rounds; ratios are those of the pairs.
+A step is everything: embedding, reading, head, loss, gradient, Adam; batch 128, item and category of 16 numbers each,
+32 units. One core, process CPU time, interleaved in one process, median of the rounds; ratios are those of the pairs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from settings import clock  # noqa: E402
 
 from seqjax.data.events import EventLog  # noqa: E402
 from seqjax.data.samples import ask, target_plan  # noqa: E402
+from seqjax.models.dien import DIEN  # noqa: E402
 from seqjax.models.hpmn import HPMN  # noqa: E402
 from seqjax.objectives.response import (  # noqa: E402
     ResponseHparams,
@@ -129,6 +130,43 @@ def torch_gru(length: int):
     return run
 
 
+def torch_dien(length: int):
+    """The same step with DIEN of DeepCTR-Torch."""
+    import torch
+    from deepctr_torch.inputs import SparseFeat, VarLenSparseFeat
+    from deepctr_torch.models import DIEN as Peer
+
+    torch.set_num_threads(1)
+    columns = [SparseFeat(name, size + 1, embedding_dim=16) for name, size in SIZES]
+    for name, size in SIZES:
+        past = SparseFeat(f"hist_{name}", size + 1, embedding_dim=16, embedding_name=name)
+        columns.append(VarLenSparseFeat(past, maxlen=length, length_name="seq_length"))
+    sizes = {"dnn_hidden_units": (200, 80), "att_hidden_units": (80, 40)}
+    model = Peer(columns, [name for name, _ in SIZES], gru_type="AUGRU", device="cpu", **sizes)
+    held = samples(length)
+    item, target = held.log.columns["item"].reshape(-1, length)[:LANES], held.target["item"][:LANES]
+    category = held.side["category"]
+    values = {"item": target, "category": category[target], "hist_item": item, "hist_category": category[item]}
+    values["seq_length"] = np.full(LANES, length)
+    width = max(end for _, end in model.feature_index.values())
+    x = np.zeros((LANES, width), np.float32)
+    for name, (begin, end) in model.feature_index.items():
+        x[:, begin:end] = values[name].reshape(LANES, -1)
+    x, label = torch.tensor(x), torch.tensor(held.label[:LANES], dtype=torch.float32)
+    optimizer, loss = torch.optim.Adam(model.parameters(), lr=1e-3), torch.nn.BCELoss()
+    model.train()
+
+    def run() -> float:
+        begin = clock()
+        optimizer.zero_grad()
+        loss(model(x)[:, 0], label).backward()
+        optimizer.step()
+        return (clock() - begin)[0]
+
+    run()
+    return run
+
+
 def pairs(title: str, ways: dict, rounds: int) -> None:
     """Runs the ways in turn and prints medians, and ratios to the first."""
     seconds = np.array([[run() for run in ways.values()] for _ in range(rounds)])
@@ -149,6 +187,14 @@ def hpmn(options: argparse.Namespace) -> None:
         "torch.nn.GRU, one layer": torch_gru(options.length),
     }
     pairs(f"T = {options.length}, blocks of {options.block}", ways, options.rounds)
+
+
+def dien(options: argparse.Namespace) -> None:
+    """DIEN of both, without auxiliary losses."""
+    length = min(options.length, 100)
+    model = DIEN(SIZES, ("item", "category"), window=length)
+    ways = {"DIEN": ours(model, length, 0), "DeepCTR-Torch's DIEN": torch_dien(length)}
+    pairs(f"T = {length}", ways, options.rounds)
 
 
 def length(options: argparse.Namespace) -> None:

@@ -83,7 +83,7 @@ def adam_decay(hparams: DecayedRates) -> optax.GradientTransformation:
     )
 
 
-def adam_clipped(hparams: Rates) -> optax.GradientTransformation:
+def adam_clipped(hparams: DecayedRates) -> optax.GradientTransformation:
     """Adam on gradients of which every element is cut to -1 .. 1, as HPMN was released."""
     return optax.chain(optax.clip(1.0), optax.adam(hparams.learning_rate))
 

@@ -61,7 +61,10 @@ def experiments():
         yield file.stem, next(iter(found.experiments.values())) if isinstance(found, Study) else found
 
 
-SMALL = {"model.features": 8, "draw.count": 16, "plan.lanes": 4, "plan.window": 8}  # two steps of any experiment
+SMALL = {  # two steps of any experiment
+    **{"model.features": 8, "draw.count": 16},
+    **{"plan.lanes": 4, "plan.period": 1, "plan.window": 8},
+}
 
 
 @pytest.mark.parametrize(("name", "experiment"), list(experiments()), ids=[file.stem for file in FILES])
