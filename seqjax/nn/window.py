@@ -31,8 +31,10 @@ def front(events: PyTree, valid: Bool[Array, "time"]) -> tuple[PyTree, Int[Array
     >>> events[:2].tolist(), count.tolist()
     ([8, 9], [0, 1, 2])
     """
-    order = jnp.argsort(~valid, stable=True)
-    return jax.tree.map(lambda leaf: leaf[order], events), jnp.cumsum(valid)
+    count, size = jnp.cumsum(valid), len(valid)
+    # Each valid event writes its own place into the order: many times faster than a sort. The rest is arbitrary.
+    order = jnp.zeros(size, jnp.int32).at[jnp.where(valid, count - 1, size)].set(jnp.arange(size), mode="drop")
+    return jax.tree.map(lambda leaf: leaf[order], events), count
 
 
 class Window(NamedTuple):

@@ -24,9 +24,12 @@ LABELS = {
     "jsd": "JSD of",
     "brier": "Brier",
     "ece": "calibration error",
+    "auc": "AUC",
+    "gauc": "AUC by user",
+    "log_loss": "log-loss",
 }
-LOWER_IS_BETTER = {"nats", "excess", "bits", "perplexity", "jsd", "brier", "ece"}
-NO_BASELINES = {"minus", "by_position", "by_popularity", "validation", "train"}
+LOWER_IS_BETTER = {"nats", "excess", "bits", "perplexity", "jsd", "brier", "ece", "log_loss"}
+NO_BASELINES = {"minus", "by_position", "by_popularity", "by_length", "validation", "train"}
 DAGGER = "\u2020"
 SEES_MORE = f"{DAGGER} sees more than the model does: no peer"
 BRACKETS = "[95 % bootstrap interval over sequences]"

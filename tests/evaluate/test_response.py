@@ -157,6 +157,11 @@ def test_areas_of_resamples_are_those_of_repeated_samples(decimals):
         assert found[row, 0] == pytest.approx(roc_auc(held[label], held[~label])[0])
 
 
+@pytest.mark.parametrize("sides", [([], [1.0]), ([1.0], []), ([], [])])
+def test_an_empty_side_has_no_area(sides):
+    assert all(map(math.isnan, roc_auc(*map(np.array, sides))))
+
+
 def test_a_resample_of_one_label_has_no_area():
     score, label = np.array([1.0, 0.0]), np.array([True, False])
     found = bootstrap_auc(score[None], label, np.array([0, 1]), 50)[0]
