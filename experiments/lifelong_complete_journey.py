@@ -4,6 +4,9 @@
 
 Product types bought before, half of them in this basket (CC0 data). The last four weeks are judged, the two weeks
 before choose. A life has up to four thousand events.
+
+One run, seed 0, stopped after three epochs: AUC .725 on validation. That is below the household's own frequency (.745 on
+the test): a sum over the life does not tell one product type from another sharply enough.
 """
 
 from functools import partial
@@ -14,7 +17,7 @@ from seqjax.data.samples import target_plan
 from seqjax.data.sources import complete_journey
 from seqjax.evaluate.response import response
 from seqjax.experiment import Experiment
-from seqjax.models.din import DIN
+from seqjax.models.sum_pooling import SumPooling
 from seqjax.objectives.response import (
     ResponseHparams,
     no_negatives,
@@ -26,19 +29,19 @@ from seqjax.report.response import response_sections
 from seqjax.train.fit import Stop
 
 experiment = Experiment(
-    data=partial(complete_journey.again, per_basket=1),
+    data=complete_journey.again,
     corpus=response_corpus,
-    plan=partial(target_plan, lanes=32, window=512, targets=4),
+    plan=partial(target_plan, lanes=32, window=4200, targets=256),
     gather=response_batch,
     draw=no_negatives,
-    model=partial(DIN, features=("item", "gap"), candidate=("item",), window=512, attention=(16, 8)),
-    objective=response_objective,
+    model=partial(SumPooling, features=("item", "gap"), candidate=("item",), width=64, pool="mean"),
+    objective=partial(response_objective, block=128),
     views={"item": ("item",)},
     optimizer=optim.adam_decay,
     hparams=ResponseHparams(learning_rate=2e-3),
     evaluate=response,
     baselines=(frequency, recency, item_mean),
-    stop=Stop(epochs=3, patience=2, metric="auc"),
+    stop=Stop(epochs=10, patience=2, metric="auc"),
     headline=("auc", "log_loss", "gauc"),
     sections=response_sections,
 )
