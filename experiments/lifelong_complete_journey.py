@@ -5,8 +5,8 @@
 Product types bought before, half of them in this basket (CC0 data). The last four weeks are judged, the two weeks
 before choose. A life has up to four thousand events.
 
-One run, seed 0, stopped after three epochs: AUC .725 on validation. That is below the household's own frequency (.745 on
-the test): a sum over the life does not tell one product type from another sharply enough.
+One run, seed 0, stopped after three epochs: AUC .725 on validation, below the household's own frequency (.745 on the
+test). A sum over the life does not tell one product type from another sharply enough.
 """
 
 from functools import partial
