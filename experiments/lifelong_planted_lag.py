@@ -5,7 +5,7 @@
 HPMN with layers that double their periods against a GRU of the same 32 units, both asked the same way; 256 updates of
 64 users each. The horizon of a model is the largest lag that it still reads with a mean AUC of .75 or more.
 
-Expected (2 seeds): 64 events for the GRU, 256 for HPMN; eight minutes a seed.
+Expected (2 seeds): 64 events for the GRU, 256 for HPMN; ten minutes a seed.
 """
 
 from functools import partial

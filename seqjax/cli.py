@@ -40,7 +40,12 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="seqjax", description="Models of what users do next.")
     top.add_argument("--version", action="version", version=f"seqjax {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_run, _eval, _compare, _recommend, _generate, _fidelity, _score, _data):
+        add(commands)
+    return top
 
+
+def _run(commands: argparse._SubParsersAction) -> None:
     run = commands.add_parser("run", help="train and evaluate an experiment or study file")
     run.set_defaults(subject="run")
     run.add_argument("experiment", type=Path, metavar="EXPERIMENT.py")
@@ -53,17 +58,23 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--resume", action="store_true", help="continue the run in its folder, to the same bits")
     run.add_argument("--dry-run", action="store_true", help="print shapes, memory, occupancy and steps; train nothing")
 
+
+def _eval(commands: argparse._SubParsersAction) -> None:
     evaluate = commands.add_parser("eval", help="evaluate a run on another log")
     evaluate.add_argument("run", type=Path, metavar="RUN")
     evaluate.set_defaults(subject="run")
     _log_options(evaluate)
     evaluate.add_argument("--out", type=Path, help="write the numbers here, as JSON")
 
+
+def _compare(commands: argparse._SubParsersAction) -> None:
     compare = commands.add_parser("compare", help="compare runs: paired over sessions, or over seeds")
     compare.set_defaults(subject="run")
     compare.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     compare.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="default: those the run shows first")
 
+
+def _recommend(commands: argparse._SubParsersAction) -> None:
     recommend = commands.add_parser("recommend", help="write the best next items for every session of a log")
     recommend.set_defaults(subject="recommend")
     recommend.add_argument("run", type=Path, metavar="RUN")
@@ -73,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     recommend.add_argument("--exclude-seen", action="store_true", help="leave out items that the session has already")
     recommend.add_argument("--exclude", type=Path, metavar="FILE", help="leave out these items, one a line")
 
+
+def _generate(commands: argparse._SubParsersAction) -> None:
     generate = commands.add_parser("generate", help="write new series of a run's model, as an event log")
     generate.set_defaults(subject="series")
     generate.add_argument("run", type=Path, metavar="RUN")
@@ -85,6 +98,8 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest that reach P together")
     generate.add_argument("--max-len", type=_positive, help="cut series here (default: twice the longest in training)")
 
+
+def _fidelity(commands: argparse._SubParsersAction) -> None:
     fidelity = commands.add_parser("fidelity", help="compare two logs of series, whoever made them")
     fidelity.set_defaults(subject="series")
     fidelity.add_argument("real", type=Path, metavar="REAL")
@@ -97,6 +112,8 @@ def parser() -> argparse.ArgumentParser:
     fidelity.add_argument("--seed", type=int, default=0)
     _column_options(fidelity)
 
+
+def _score(commands: argparse._SubParsersAction) -> None:
     score = commands.add_parser("score", help="write what a run says of every sequence of a log")
     score.set_defaults(subject="series")
     score.add_argument("run", type=Path, metavar="RUN")
@@ -107,6 +124,8 @@ def parser() -> argparse.ArgumentParser:
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="settings of the score"
     )
 
+
+def _data(commands: argparse._SubParsersAction) -> None:
     data = commands.add_parser("data", help="prepare a log; get or check a public data set")
     data.set_defaults(subject="data")
     verbs = data.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -123,7 +142,6 @@ def parser() -> argparse.ArgumentParser:
     prepare.add_argument("--min-item", type=int, default=5, help="events an item needs")
     prepare.add_argument("--test-days", type=float, default=1.0)
     prepare.add_argument("--validation-days", type=float, default=0.0)
-    return top
 
 
 def _positive(text: str) -> int:

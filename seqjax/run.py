@@ -20,7 +20,7 @@ from seqjax.evaluate.evaluation import Evaluation
 from seqjax.experiment import Experiment, SettingError, call, describe, resolve, settings_of
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
 from seqjax.train import checkpoint
-from seqjax.train.fit import Log, fit
+from seqjax.train.fit import Log, Progress, fit
 from seqjax.train.step import TrainState, init_train_state, make_chunk, make_step, per_lane
 from seqjax.transfer import graft, share_vocabulary
 
@@ -119,20 +119,27 @@ def train(
     check_space(folder, 4 * _bytes(parts.state))
     _write_facts(folder, manifest, split)
     log({"kind": "begin", "folder": folder, "manifest": manifest})
-
-    def validate(params: PyTree) -> dict[str, float]:
-        return experiment.evaluate(parts.model, params, split.validation).numbers
-
-    params, progress = fit(
-        parts.state, parts.plan, parts.chunk, parts.corpus, parts.hparams,
-        folder=folder, stop=experiment.stop, validate=validate if split.validation else None,
-        log=log, chunk_steps=experiment.chunk_steps, resume=resume,
-    )  # fmt: skip
+    params, progress = _fit(experiment, parts, split, folder, log, resume)
     log({"kind": "evaluate"})
     timing = {"train_seconds": progress.seconds, "epochs": progress.epoch, "best_epoch": progress.best_epoch}
     write_json(folder / "manifest.json", manifest | {"timing": timing})
     write_evaluation(folder, _judge(experiment, parts.model, params, split, seed))
     return folder
+
+
+def _fit(
+    experiment: Experiment, parts: Parts, split: Split, folder: Path, log: Log, resume: bool
+) -> tuple[PyTree, Progress]:
+    """Trains in a folder that is ready, choosing by the validation log if there is one."""
+
+    def validate(params: PyTree) -> dict[str, float]:
+        return experiment.evaluate(parts.model, params, split.validation).numbers
+
+    return fit(
+        parts.state, parts.plan, parts.chunk, parts.corpus, parts.hparams,
+        folder=folder, stop=experiment.stop, validate=validate if split.validation else None,
+        log=log, chunk_steps=experiment.chunk_steps, resume=resume,
+    )  # fmt: skip
 
 
 def _write_facts(folder: Path, manifest: dict[str, Any], split: Split) -> None:

@@ -9,10 +9,36 @@ import pytest
 
 from seqjax import losses, optim
 from seqjax.data.plan import session_plan
-from seqjax.data.worlds import cycle, order2, popularity_only
+from seqjax.data.process import echo, sample
+from seqjax.data.samples import target_plan
+from seqjax.data.windows import stream_reset, symbols
+from seqjax.data.worlds import cycle, order2, planted, popularity_only
+from seqjax.evaluate.likelihood import likelihoods, predict
 from seqjax.evaluate.ranking import rank_sessions, summary
+from seqjax.evaluate.response import predict as predict_responses
+from seqjax.metrics import roc_auc
+from seqjax.models.automaton import automaton
+from seqjax.models.dien import DIEN
+from seqjax.models.din import DIN
 from seqjax.models.gru4rec import GRU4Rec
+from seqjax.models.gru_response import GRUResponse
+from seqjax.models.hpmn import HPMN
+from seqjax.models.lstm_response import LSTMResponse
+from seqjax.models.next_action import NextAction
+from seqjax.models.sum_pooling import SumPooling
 from seqjax.nn.activation import elu
+from seqjax.nn.attention import Transformer
+from seqjax.nn.convolution import TCN
+from seqjax.nn.linear_recurrence import LRU
+from seqjax.nn.recurrence import GRU, LSTM
+from seqjax.objectives.response import (
+    ResponseHparams,
+    no_negatives,
+    response_batch,
+    response_corpus,
+    response_objective,
+)
+from seqjax.objectives.sequence import SequenceHparams, sequence_objective, symbol_batch
 from seqjax.objectives.session import (
     SessionHparams,
     popularity_negatives,
@@ -20,7 +46,7 @@ from seqjax.objectives.session import (
     session_corpus,
     session_objective,
 )
-from seqjax.train.step import init_train_state, make_chunk, make_step, per_lane
+from seqjax.train.step import init_train_state, make_chunk, make_step, no_draw, per_lane
 
 ITEMS, LANES, SAMPLES = 12, 20, 100
 VIEWS = {"item": ("item", "bias")}
@@ -79,3 +105,74 @@ def test_reaches_the_ceiling_and_stays_below_it(name, world):
     for metric, ceiling in truth.ceiling.items():
         noise = 4.0 * np.sqrt(ceiling * (1.0 - ceiling) / len(ranks.rank))  # a bound for values in [0, 1]
         assert ceiling - slack - noise <= numbers[metric] <= ceiling + noise + 1e-9, (metric, numbers[metric], ceiling)
+
+
+def trained(objective, optimizer, views, draw, gather, model, hparams, corpus, rows, lanes):
+    """The parameters after the rows of every epoch."""
+    hparams = jax.tree.map(jnp.float32, hparams)
+    params = jax.jit(model.init)(jax.random.key(0))["params"]
+    carry = per_lane(model.init_state(), lanes)
+    state = init_train_state(jax.random.key(1), params, optimizer, hparams, carry, views)
+    chunk = make_chunk(make_step(partial(objective, model=model), optimizer, views, draw), gather)
+    for epoch in rows:
+        state, _ = chunk(state, epoch, corpus, hparams)
+    assert state.healthy
+    return state.params
+
+
+LAW = echo(5)
+BODIES = {  # name: (body, learning rate)
+    "LSTM": (partial(LSTM, features=(16,)), 0.05),
+    "GRU": (partial(GRU, features=(16,)), 0.05),
+    "Transformer": (partial(Transformer, features=16, layers=1), 0.01),
+    "TCN": (TCN, 0.01),
+    "LRU": (partial(LRU, layers=1), 0.01),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_every_body_learns_the_law_of_actions_and_none_beats_it(name):
+    (body, rate), (train_log, test_log) = BODIES[name], (sample(LAW, 1000, seed) for seed in (1, 2))
+    model, rows = NextAction(5, body), [stream_reset(train_log, epoch=e, lanes=10, window=20) for e in range(6)]
+    optimizer = partial(optim.adam_cosine, steps=6 * rows[0].steps)
+    parts = ({}, no_draw, symbol_batch, model, SequenceHparams(rate), jnp.array(symbols(train_log)), rows, 10)
+    params = trained(sequence_objective, optimizer, *parts)
+    said, truth = (likelihoods(predict(*pair, test_log), test_log, 0) for pair in ((model, params), automaton(LAW)))
+    excess = said.minus(truth, ())
+    assert 0.0 < excess["nats"] < 0.06 and excess["nats/high"] > 0.0, excess
+
+
+SIZES = (("item", 12),)
+RESPONSES = {  # name: (model, whether it can tell where in a life an event stands)
+    "HPMN": (HPMN(SIZES, hidden=16, hops=1), True),
+    "GRU": (GRUResponse(SIZES, hidden=16), True),
+    "LSTM": (LSTMResponse(SIZES, hidden=16), True),
+    "DIEN": (DIEN(SIZES, hidden=16, window=24), True),
+    "DIN": (DIN(SIZES, window=24), False),
+    "sum pooling": (SumPooling(SIZES), False),
+}
+
+
+def known_from_counts(samples):
+    """AUC, and its error, of P(response | how often either cue stands in the life): the one that counts is any of them."""
+    cues = [np.add.reduceat(samples.log.columns["item"] == cue, samples.log.offsets[:-1]) for cue in (1, 2)]
+    share = cues[0] / (cues[0] + cues[1])
+    return roc_auc(share[samples.label], share[~samples.label])
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_responses_that_an_exact_lag_decides_among_distractors(name):
+    """Models of order find the cue; those of sums come to what counts tell, and no further."""
+    model, ordered = RESPONSES[name]
+    world = planted(3, lag=3, users=2048, tests=1024, distractors=True)
+    rows = [target_plan(world.train, epoch=epoch, lanes=64, window=24) for epoch in range(12)]
+    parts = {"item": ("item",)}, no_negatives, response_batch, model, ResponseHparams(5e-3)
+    corpus = jax.device_put(response_corpus(world.train))
+    params = trained(response_objective, optim.adam_decay, *parts, corpus, rows, 64)
+    score, label = predict_responses(model, params, world.test, block=24), world.test.label
+    area, error = roc_auc(score[label], score[~label])
+    counts, _ = known_from_counts(world.test)
+    if ordered:
+        assert area > 0.9 > counts + 0.1
+    else:
+        assert counts - 0.08 < area < counts + 4.0 * error

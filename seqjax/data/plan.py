@@ -81,3 +81,15 @@ def lane_plan(
     fresh[start, lane] = True
     kept = int(np.searchsorted(-live.sum(axis=1), -least, side="right"))
     return LanePlan(position[:kept], fresh[:kept], live[:kept])
+
+
+def by_length(
+    order: Int[np.ndarray, "chosen"], length: Int[np.ndarray, "sequence"], size: int
+) -> Int[np.ndarray, "chosen"]:
+    """The order with each stretch of `size` entries sorted by length, equal ones as they were.
+
+    >>> by_length(np.array([2, 0, 1, 3]), np.array([5, 1, 7, 0]), 2).tolist()
+    [0, 2, 3, 1]
+    """
+    stretch = np.arange(len(order)) // size
+    return order[np.lexsort((np.arange(len(order)), length[order], stretch))]

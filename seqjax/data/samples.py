@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from seqjax.data.events import DataError, EventLog
+from seqjax.data.plan import by_length
 
 
 class Samples(NamedTuple):
@@ -197,22 +198,12 @@ def target_plan(
     if period > window:
         raise DataError(f"period={period} is more than window={window}: use a longer window, or a shorter period")
     random = np.random.default_rng((seed, epoch))
-    order = np.lexsort((random.random(samples.size), samples.cutoff, samples.sequence))
-    user = samples.sequence[order]
-    rank = np.arange(len(order)) - np.searchsorted(user, user, side="left")
-    head = np.flatnonzero(rank % targets == 0)
-    size = np.diff(np.append(head, len(order)))
-    grid = np.where(
-        np.arange(targets) < size[:, None], np.minimum(head[:, None] + np.arange(targets), len(order) - 1), -1
-    )
-    sample = np.where(grid >= 0, order[grid], -1)
-    last = samples.cutoff[order[head + size - 1]]
+    sample = _together(samples, targets, random)
+    last = samples.cutoff[sample].max(axis=1, initial=0, where=sample >= 0)
     dropped = -(-np.maximum(last - window, 0) // period) * period
-    begin, length = samples.log.offsets[:-1][user[head]] + dropped, last - dropped
-    group = random.permutation(len(head)) if shuffle else np.argsort(length, kind="stable")
-    for first in range(0, len(group) if shuffle and pool > 1 else 0, pool * lanes):
-        part = group[first : first + pool * lanes]
-        group[first : first + pool * lanes] = part[np.argsort(length[part], kind="stable")]
+    begin, length = samples.log.offsets[:-1][samples.sequence[sample[:, 0]]] + dropped, last - dropped
+    group = random.permutation(len(sample)) if shuffle else np.argsort(length, kind="stable")
+    group = by_length(group, length, pool * lanes) if shuffle and pool > 1 else group
     steps = -(-len(group) // lanes)
     group = np.append(group, np.full(steps * lanes - len(group), -1)).reshape(steps, lanes)
     group = random.permutation(group) if shuffle else group
@@ -222,3 +213,14 @@ def target_plan(
     place = np.broadcast_to(np.arange(width, dtype=np.int32), (steps, width))
     mean = np.full(steps, live.sum() / max(steps, 1), np.float32)
     return TargetPlan(begin, length, place, np.where(live, sample, 0).astype(np.int32), live, mean)
+
+
+def _together(samples: Samples, targets: int, random: np.random.Generator) -> Int[np.ndarray, "row moment"]:
+    """Up to `targets` samples of one user in a row, by cutoff and otherwise in random order; -1 where there is none."""
+    order = np.lexsort((random.random(samples.size), samples.cutoff, samples.sequence))
+    user = samples.sequence[order]
+    rank = np.arange(len(order)) - np.searchsorted(user, user, side="left")
+    row = np.cumsum(rank % targets == 0) - 1
+    together = np.full((row.max(initial=-1) + 1, targets), -1)
+    together[row, rank % targets] = order
+    return together

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from seqjax.data.events import DataError, EventLog
+from seqjax.data.plan import by_length
 
 
 class WindowPlan(NamedTuple):
@@ -93,9 +94,7 @@ def per_series(
     """
     begin, length = spans(log, boundary)
     order = _order(log, seed, epoch)
-    for first in range(0, len(order) if pool > 1 else 0, pool * lanes):
-        part = order[first : first + pool * lanes]
-        order[first : first + pool * lanes] = part[np.argsort(length[part], kind="stable")]
+    order = by_length(order, length, pool * lanes) if pool > 1 else order
     steps = -(-len(order) // lanes)
     grid = np.append(order, np.full(steps * lanes - len(order), -1)).reshape(steps, lanes)
     if pool > 1:

@@ -40,9 +40,9 @@ def behaviour(
 
     given: so many first symbols of a series were handed to the user and are not judged. Every baseline is judged on the
     same symbols (`name/nats`, `minus/name/nats` paired, with bootstrap intervals over series) and generates as many
-    series (`name/jsd/length`, ...). A baseline `truth` also gives
-    `excess`, the nats a symbol above the true law, and the error of P(end) as `hazard_rmse`. Without
-    `baselines`, as for validation: the likelihood alone. Without `train`, what needs it is left out.
+    series (`name/jsd/length`, ...). A baseline `truth` also gives `excess`, the nats a symbol above the true law, and
+    the error of P(end) as `hazard_rmse`. Without `baselines`, as for validation: the likelihood alone. Without `train`,
+    what needs it is left out.
     """
     said = predict(model, params, log)
     mine = likelihoods(said, log, given)
@@ -55,10 +55,7 @@ def behaviour(
         held = likelihoods(theirs, log, given)
         numbers |= {f"{name}/{key}": value for key, value in held.numbers(replicates).items()}
         numbers |= {f"minus/{name}/{key}": value for key, value in mine.minus(held, (), replicates).items()}
-        if name == "truth":
-            judged = asked(log)[2] >= given
-            numbers |= {f"excess{end}": numbers[f"minus/truth/nats{end}"] for end in ("", "/low", "/high")}
-            numbers["hazard_rmse"] = float(np.sqrt(np.mean((said.leave - theirs.leave)[judged] ** 2)))
+        numbers |= _above(numbers, said, theirs, asked(log).place >= given) if name == "truth" else {}
 
     def draw(model: nn.Module, params: PyTree) -> tuple[EventLog, float]:
         most = 2 * int((log if train is None else train).lengths.max(initial=1))
@@ -74,6 +71,14 @@ def behaviour(
         numbers |= {f"{name}/jsd/{key}": distance.jsd for key, distance in apart.items()}
     tables = dict(fidelity.tables) | {"reliability": _reliability(said, log, given)}
     return Evaluation(numbers | fidelity.numbers | {"cut": cut}, mine, tables)
+
+
+def _above(
+    numbers: Mapping[str, float], said: Predictions, truth: Predictions, judged: Bool[np.ndarray, "symbol"]
+) -> dict[str, float]:
+    """Nats a symbol above the true law, and the error of P(end)."""
+    excess = {f"excess{end}": numbers[f"minus/truth/nats{end}"] for end in ("", "/low", "/high")}
+    return excess | {"hazard_rmse": float(np.sqrt(np.mean((said.leave - truth.leave)[judged] ** 2)))}
 
 
 def _gap(

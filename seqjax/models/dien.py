@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seqjax.nn.activation import elu, tanh
 from seqjax.nn.dropout import Noise
-from seqjax.nn.features import Features, kept
+from seqjax.nn.features import embedded
 from seqjax.nn.gru import GRUCell
 from seqjax.nn.perceptron import Perceptron, Relevance
 from seqjax.nn.recurrence import recur
@@ -65,9 +65,8 @@ class DIEN(nn.Module):
 
     def setup(self):
         """Makes the vectors, both cells, the attention, the head and the judge of what comes next."""
-        names = tuple(dict.fromkeys(self.features + self.candidate))
-        self.embed = Features(kept(self.sizes, names), self.width)
-        inputs, asked = (self.width * len(part) for part in (self.features, self.candidate or self.features))
+        candidate = self.candidate or self.features
+        self.embed, inputs, asked = embedded(self.sizes, self.features, candidate, self.width)
         self.extract = GRUCell(self.hidden, inputs, keep=True)
         self.evolve = GRUCell(self.hidden, self.hidden, keep=True)
         self.ask, self.relevance = nn.Dense(self.hidden), Relevance()

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seqjax.nn.activation import elu
 from seqjax.nn.dropout import Noise
-from seqjax.nn.features import Features, kept
+from seqjax.nn.features import embedded
 from seqjax.nn.perceptron import Perceptron, Relevance
 from seqjax.nn.window import front
 from seqjax.types import Event
@@ -49,9 +49,8 @@ class DIN(nn.Module):
 
     def setup(self):
         """Makes the vectors, the attention and the head."""
-        names = tuple(dict.fromkeys(self.features + self.candidate))
-        self.embed = Features(kept(self.sizes, names), self.width)
-        inputs, asked = (self.width * len(part) for part in (self.features, self.candidate or self.features))
+        candidate = self.candidate or self.features
+        self.embed, inputs, asked = embedded(self.sizes, self.features, candidate, self.width)
         self.project = nn.Dense(inputs, use_bias=False) if asked != inputs else None
         self.relevance = Relevance(self.attention)
         self.perceptron = Perceptron(asked + 2 * inputs, self.head, elu, self.normalise)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from seqjax.nn.activation import elu
 from seqjax.nn.dropout import Noise
-from seqjax.nn.features import Features, kept
+from seqjax.nn.features import embedded
 from seqjax.nn.memory import PeriodicMemory, Slots, covariance_norm, covariance_penalty
 from seqjax.nn.perceptron import Perceptron, Relevance
 from seqjax.nn.window import front
@@ -51,9 +51,8 @@ class HPMN(nn.Module):
 
     def setup(self):
         """Makes the vectors, the memory, the readers and the head."""
-        names = tuple(dict.fromkeys(self.features + self.candidate))
-        self.embed = Features(kept(self.sizes, names), self.width)
-        inputs, asked = (self.width * len(part) for part in (self.features, self.candidate or self.features))
+        candidate = self.candidate or self.features
+        self.embed, inputs, asked = embedded(self.sizes, self.features, candidate, self.width)
         self.memory = PeriodicMemory(inputs, self.hidden, self.periods)
         self.ask = nn.Dense(self.hidden)
         self.hop = nn.Dense(self.hidden, use_bias=False)

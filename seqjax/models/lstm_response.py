@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from seqjax.nn.activation import tanh
 from seqjax.nn.dropout import Noise
-from seqjax.nn.features import Features, kept
+from seqjax.nn.features import embedded
 from seqjax.nn.lstm import LSTMCell, Memory
 from seqjax.nn.perceptron import Perceptron
 from seqjax.nn.recurrence import recur
@@ -41,9 +41,8 @@ class LSTMResponse(nn.Module):
 
     def setup(self):
         """Makes the vectors, the cell and the head."""
-        names = tuple(dict.fromkeys(self.features + self.candidate))
-        self.embed = Features(kept(self.sizes, names), self.width)
-        inputs, asked = (self.width * len(part) for part in (self.features, self.candidate or self.features))
+        candidate = self.candidate or self.features
+        self.embed, inputs, asked = embedded(self.sizes, self.features, candidate, self.width)
         self.cell = LSTMCell(self.hidden, inputs)
         self.project = nn.Dense(asked, use_bias=False)
         self.perceptron = Perceptron(

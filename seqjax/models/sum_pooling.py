@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from seqjax.nn.activation import tanh
 from seqjax.nn.dropout import Noise
-from seqjax.nn.features import Features, kept
+from seqjax.nn.features import embedded
 from seqjax.nn.perceptron import Perceptron
 from seqjax.types import Event
 
@@ -36,9 +36,8 @@ class SumPooling(nn.Module):
 
     def setup(self):
         """Makes the vectors and the head."""
-        names = tuple(dict.fromkeys(self.features + self.candidate))
-        self.embed = Features(kept(self.sizes, names), self.width)
-        inputs, asked = (self.width * len(part) for part in (self.features, self.candidate or self.features))
+        candidate = self.candidate or self.features
+        self.embed, inputs, asked = embedded(self.sizes, self.features, candidate, self.width)
         self.project = nn.Dense(asked, use_bias=False)
         products = asked if self.form == "product" else 0
         self.perceptron = Perceptron(inputs + asked + products, self.head, tanh, self.normalise)

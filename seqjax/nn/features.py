@@ -46,6 +46,17 @@ class Features(nn.Module):
         return jnp.sum(jnp.where(there, rows, 0.0), axis=-2) / jnp.maximum(jnp.sum(there, axis=-2), 1)
 
 
+def embedded(
+    sizes: tuple[tuple[str, int], ...], features: tuple[str, ...], candidate: tuple[str, ...], width: int
+) -> tuple[Features, int, int]:
+    """The vectors of events (`features`) and of targets (`candidate`), and the widths of one of either.
+
+    Raises ValueError for a feature that the data do not have.
+    """
+    vectors = Features(kept(sizes, tuple(dict.fromkeys(features + candidate))), width)
+    return vectors, width * len(features), width * len(candidate)
+
+
 def kept(sizes: tuple[tuple[str, int], ...], names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
     """The sizes of the named features, in the order of the names.
 

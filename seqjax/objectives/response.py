@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar, Shaped
 from seqjax.data.samples import Samples, TargetPlan
 from seqjax.nn.dropout import Noise
 from seqjax.nn.features import TABLES
+from seqjax.objectives.blocks import fold_blocks
 from seqjax.objectives.negatives import draw_items, popularity
 from seqjax.types import Carry, Event, Metrics, Params, Popularity
 
@@ -174,18 +175,25 @@ def respond(
 ) -> tuple[Float[Array, "lane moment candidate"], PyTree]:
     """Log-odds of every candidate, and the states that they were read from, [lane, moment, ...].
 
-    Every lane reads its window from the state `start`. `block` (0: all at once) cuts the window into so many events at
-    a time: a block's inner values are computed again on the way back, so that memory does not grow with the window, and
-    blocks in which no lane has an event are skipped.
+    Every lane reads its window from the state `start`, in blocks of so many events (0: all at once; see `fold_blocks`).
     """
-    time, lanes = batch.valid.shape
-    size = min(block or time, time)
-    blocks, moments = -(-time // size), batch.cut.shape[1]
-    single = moments == 1  # then it is the end of the window: the last state serves
+    states = states_at(apply, start, batch, noise, block)
+    target = {name: ids["target"] for name, ids in batch.ids.items()} | dict(batch.target)
 
-    def split(leaf: Array) -> Array:
-        padded = jnp.pad(leaf, ((0, blocks * size - time), *[(0, 0)] * (leaf.ndim - 1)))
-        return padded.reshape(blocks, size, *leaf.shape[1:])
+    def read(state: PyTree, target: Event, index: Array) -> Scalar:
+        return apply(state, target, noise and noise.at(index), method="read")
+
+    index = -1 - jnp.arange(batch.label.size).reshape(batch.label.shape)  # apart from the places of blocks
+    candidates = jax.vmap(read, (None, 0, 0))
+    return jax.vmap(jax.vmap(candidates))(states, target, index), states
+
+
+def states_at(
+    apply: Callable[..., PyTree], start: PyTree, batch: ResponseBatch, noise: Noise | None, block: int
+) -> PyTree:
+    """The state of every lane at every moment, [lane, moment, ...]."""
+    lanes, moments = batch.cut.shape
+    single = moments == 1  # then it is the end of the window: the last state serves
 
     def spread(*shape: int) -> PyTree:
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*shape, *jnp.shape(leaf))), start)
@@ -195,33 +203,19 @@ def respond(
         state, states = apply(state, events, valid, noise, method="encode")
         if single:
             return state, picked
-        here, place = (cut > at) & (cut <= at + size), jnp.clip(cut - at - 1, 0, size - 1)
+        here, place = (cut > at) & (cut <= at + len(valid)), jnp.clip(cut - at - 1, 0, len(valid) - 1)
         return state, jax.tree.map(lambda new, old: pick(here, new[place], old), states, picked)
 
-    def read_block(carry: tuple, part: tuple) -> tuple[tuple, None]:
-        at, events, valid = part
-
-        def read(carry: tuple) -> tuple:
-            noises = noise and jax.vmap(noise.at(at).at)(jnp.arange(lanes))
-            # Time comes first, as in the cells' own loops: lanes first would be turned over at every block.
-            return jax.vmap(read_lane, (0, 1, 1, 0, None, 0))(carry, events, valid, batch.cut, at, noises)
-
-        read = read if blocks == 1 else jax.checkpoint(read)
-        return jax.lax.cond(jnp.any(valid), read, lambda carry: carry, carry), None
+    def read_block(carry: tuple, number: Array, events: Event, valid: Array) -> tuple:
+        at = number * len(valid)
+        noises = noise and jax.vmap(noise.at(at).at)(jnp.arange(lanes))
+        # Time comes first, as in the cells' own loops: lanes first would be turned over at every block.
+        return jax.vmap(read_lane, (0, 1, 1, 0, None, 0))(carry, events, valid, batch.cut, at, noises)
 
     events = {name: ids["event"] for name, ids in batch.ids.items()} | dict(batch.events)
-    parts = (jnp.arange(blocks) * size, jax.tree.map(split, events), split(batch.valid))
     carry = spread(lanes), spread(lanes, 0 if single else moments)
-    (state, picked), _ = jax.lax.scan(read_block, carry, parts)
-    states = jax.tree.map(lambda leaf: leaf[:, None], state) if single else picked
-    target = {name: ids["target"] for name, ids in batch.ids.items()} | dict(batch.target)
-
-    def read(state: PyTree, target: Event, index: Array) -> Scalar:
-        return apply(state, target, noise and noise.at(index), method="read")
-
-    index = -1 - jnp.arange(batch.label.size).reshape(batch.label.shape)  # apart from the places of blocks
-    candidates = jax.vmap(read, (None, 0, 0))
-    return jax.vmap(jax.vmap(candidates))(states, target, index), states
+    state, picked = fold_blocks(read_block, carry, events, batch.valid, block)
+    return jax.tree.map(lambda leaf: leaf[:, None], state) if single else picked
 
 
 def pick(here: Bool[Array, "moment"], new: Array, old: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import flax.linen as nn
@@ -14,6 +15,7 @@ from jaxtyping import Array, Int, PyTree, Scalar
 from seqjax import losses
 from seqjax.data.windows import WindowPlan
 from seqjax.nn.dropout import Noise
+from seqjax.objectives.blocks import fold_blocks
 from seqjax.types import Carry, Event, Metrics, Params, WindowBatch
 
 
@@ -60,38 +62,23 @@ def sequence_objective(
     and weighs short series too much: P(end) then drifts to the mean of series per symbol over batches, .1022 instead
     of .1 for 40 series of ten symbols, however much data there is.
     """
-    lanes, time = batch.valid.shape
-    size = block or time
-    blocks = -(-time // size)
-
-    def split(leaf: Array, mode: str = "edge") -> Array:
-        padded = jnp.pad(leaf, ((0, 0), (0, blocks * size - time), *[(0, 0)] * (leaf.ndim - 2)), mode)
-        return padded.reshape(lanes, blocks, size, *leaf.shape[2:]).swapaxes(0, 1)
-
-    def apply(method: str, *arguments: object) -> PyTree:
-        return model.apply({"params": params}, *arguments, method=method)
+    lanes = len(batch.valid)
+    apply = partial(model.apply, {"params": params})
 
     def read_lane(state: Carry, events: Event, target: PyTree, valid: Array, key: jax.Array) -> tuple[Carry, Scalar]:
         noise = Noise(key, {"hidden": hparams.dropout_hidden})
-        state, states = apply("encode", state, events, valid, noise)
-        each = jax.vmap(lambda state, target: loss(apply("read", state), target))(states, target)
+        state, states = apply(state, events, valid, noise, method="encode")
+        each = jax.vmap(lambda state, target: loss(apply(state, method="read"), target))(states, target)
         return state, jnp.sum(jnp.where(valid, each, 0.0))
 
-    def read_block(state: Carry, part: tuple) -> tuple[Carry, Scalar]:
-        index, events, target, valid = part
-        keys = jax.random.split(jax.random.fold_in(key, index), lanes)
+    def read_block(carry: tuple[Carry, Scalar], number: Array, part: tuple, valid: Array) -> tuple[Carry, Scalar]:
+        keys = jax.random.split(jax.random.fold_in(key, number), lanes)
+        state, each = jax.vmap(read_lane, (0, 1, 1, 1, 0))(carry[0], *part, valid, keys)
+        return state, carry[1] + jnp.sum(each)
 
-        def read(state: Carry) -> tuple[Carry, Scalar]:
-            state, each = jax.vmap(read_lane)(state, events, target, valid, keys)
-            return state, jnp.sum(each)
-
-        read = read if blocks == 1 else jax.checkpoint(read)  # else skipped blocks fill memory for the way back
-        return jax.lax.cond(jnp.any(valid), read, lambda state: (state, jnp.zeros(())), state)
-
-    events = {**batch.events, "fresh": batch.fresh}
-    read_and_asked = (jax.tree.map(split, tree) for tree in (events, batch.target))
-    parts = (jnp.arange(blocks), *read_and_asked, split(batch.valid, "constant"))
-    carry, sums = jax.lax.scan(read_block, carry, parts)
-    total, count = jnp.sum(sums), jnp.sum(batch.valid)
+    values = {**batch.events, "fresh": batch.fresh}, batch.target
+    values, valid = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), (values, batch.valid))
+    carry, total = fold_blocks(read_block, (carry, jnp.zeros(())), values, valid, block)
+    count = jnp.sum(valid)
     by = batch.divisor if divisor == "constant" else count
     return total / jnp.maximum(by, 1), (carry, {"loss": total, "events": count})

@@ -169,18 +169,12 @@ def again(
     time = log.columns["time"]
     test = time.max() - test_days * DAY
     part = np.searchsorted([test - validation_days * DAY, test], time[head], side="right")
-    parts = [
-        checked(samples.take(np.flatnonzero(part == number)), name)
-        for number, name in enumerate(("train", "validation", "test"))
-    ]
-    judged = time[found.head] >= test
-    notes = {
-        "baskets": len(count),
-        "baskets_skipped": int(np.count_nonzero(count == 0)),
-        "natural_share": float(found.repeated.sum() / found.known.sum()),
-        "natural_share_test": float(found.repeated[judged].sum() / found.known[judged].sum()),
-        "order_seed": seed,
-    }
+    judged, skipped = time[found.head] >= test, int(np.count_nonzero(count == 0))
+    notes = {"baskets": len(count), "baskets_skipped": skipped, "order_seed": seed}
+    for name, some in (("natural_share", np.ones_like(judged)), ("natural_share_test", judged)):
+        notes[name] = float(found.repeated[some].sum() / found.known[some].sum())
+    names = ("train", "validation", "test")
+    parts = (checked(samples.take(np.flatnonzero(part == at)), name) for at, name in enumerate(names))
     return Split(*parts, notes)
 
 
