@@ -154,7 +154,7 @@ RESPONSES = {  # name: (model, whether it can tell where in a life an event stan
 
 
 def known_from_counts(samples):
-    """AUC, and its error, of P(response | how often either cue stands in the life): the one that counts is any of them."""
+    """AUC, with its error, of P(response | how often either cue stands in the life): any of them may be the one."""
     cues = [np.add.reduceat(samples.log.columns["item"] == cue, samples.log.offsets[:-1]) for cue in (1, 2)]
     share = cues[0] / (cues[0] + cues[1])
     return roc_auc(share[samples.label], share[~samples.label])
