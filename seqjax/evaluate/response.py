@@ -217,15 +217,13 @@ def _by_length(cases: ResponseCases, length: Int[np.ndarray, "sample"], least: i
     Intervals are the area's 1.96 standard errors, DeLong et al. (1988): samples count as independent.
     """
     numbers, group = {}, np.searchsorted(LENGTHS, length, side="right") - 1
-    for number, low in enumerate(LENGTHS):
+    for number, (low, above) in enumerate(zip(LENGTHS, (*LENGTHS[1:], None), strict=True)):
         here = group == number
         took = cases.label & here, ~cases.label & here
         if min(part.sum() for part in took) >= least:
             area, error = roc_auc(*(cases.score[part] for part in took))
-            high = (
-                "" if low == LENGTHS[-1] else f"-{LENGTHS[number + 1] - 1}" if LENGTHS[number + 1] - 1 > low else "only"
-            )
-            name = f"by_length/{low}{'+' if not high else '' if high == 'only' else high}"
-            numbers |= {f"{name}/auc": area, f"{name}/targets": float(here.sum())}
-            numbers |= {f"{name}/auc/low": area - 1.96 * error, f"{name}/auc/high": area + 1.96 * error}
+            name = f"{low}+" if above is None else f"{low}" if above == low + 1 else f"{low}-{above - 1}"
+            held = {"auc": area, "auc/low": area - 1.96 * error, "auc/high": area + 1.96 * error}
+            held["targets"] = float(here.sum())
+            numbers |= {f"by_length/{name}/{key}": value for key, value in held.items()}
     return numbers

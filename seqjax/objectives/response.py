@@ -27,7 +27,7 @@ class ResponseHparams(struct.PyTreeNode):
 
     learning_rate: Scalar | float = 1e-3
     clip: Scalar | float = 1.0  # largest norm of a gradient
-    decay: Scalar | float = 0.0  # weight decay of what is no table
+    decay: Scalar | float = 0.0  # weight decay, of tables on the rows that a step touches
     dropout_hidden: Scalar | float = 0.0
     penalty: Scalar | float = 0.0  # weight of the memory's penalty
     auxiliary: Scalar | float = 1.0  # weight of the auxiliary loss, where there is one
