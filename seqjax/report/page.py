@@ -161,14 +161,16 @@ def training_figure(page: Page, most: int = 600) -> str:
     by_epoch = Series("epoch", [line["step"] for line in epochs], [line["loss"] for line in epochs], ink=BLUE)
     held = list(dict.fromkeys(name for line in epochs for name in line if name.startswith("validation/")))
     wanted = [f"validation/{name}" for name in page.headline[:2]]
-    validation = []
+    validation, falling = [], []
     for name in [name for name in wanted if name in held] or held[:2]:
         known = [line for line in epochs if name in line]
-        title = f"validation {label(name.removeprefix('validation/'))}"
+        metric = name.removeprefix("validation/")
+        title = f"validation {label(metric)}"
+        falling += [title] * lower_is_better(metric)
         validation.append(Series(title, [line["epoch"] for line in known], [line[name] for line in known], ink=BLUE))
     caption = "Grey: mean loss of each chunk of steps; blue: of each epoch." if epochs else "Mean loss of each chunk."
     caption += " The best epoch of each metric is labelled." if validation else ""
-    return drawn(plots.training(by_chunk, by_epoch, validation), "Training", caption)
+    return drawn(plots.training(by_chunk, by_epoch, validation, falling), "Training", caption)
 
 
 def training_facts(manifest: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -135,8 +135,11 @@ def curves(rows: Sequence[Series], x_label: str, y_label: str) -> Figure:
 
 
 @styled
-def training(chunks: Series, epochs: Series, validation: Sequence[Series] = ()) -> Figure:
-    """Loss over steps, per chunk as a grey line, per epoch as a bar as long as it; validation metrics by epoch."""
+def training(chunks: Series, epochs: Series, validation: Sequence[Series] = (), falling: Sequence[str] = ()) -> Figure:
+    """Loss over steps, per chunk as a grey line, per epoch as a bar as long as it; validation metrics by epoch.
+
+    Of every metric the best epoch is labelled: the highest, or the lowest of those named as `falling`.
+    """
     figure, (axes,) = canvas(2.9, 1, 1 + len(validation), width_ratios=[1.6, *[1.0] * len(validation)])
     axes[0].plot(chunks.places, chunks.values, color=MUTED, linewidth=0.9)
     begins = [0, *epochs.places[:-1]] if len(epochs.places) else []
@@ -148,7 +151,7 @@ def training(chunks: Series, epochs: Series, validation: Sequence[Series] = ()) 
     for axis, row in zip(axes[1:], validation, strict=True):
         axis.plot(row.places, row.values, "o-", color=row.ink)
         axis.set(xlabel="epoch", ylabel=row.name)
-        best = max(range(len(row.values)), key=lambda index: row.values[index])
+        best = (min if row.name in falling else max)(range(len(row.values)), key=row.values.__getitem__)
         label_point(axis, row.places[best], row.values[best], number(row.values[best]))
         axis.xaxis.set_major_locator(ticks(6, integer=True))
         axis.margins(0.1, 0.18)

@@ -50,6 +50,12 @@ def test_every_axis_has_a_label():
     assert (above.get_ylabel(), below.get_ylabel(), below.get_xlabel()) == ("recall", "targets", "position")
 
 
+def test_the_best_epoch_is_the_lowest_of_what_shall_fall():
+    metrics = [Series(name, [1, 2, 3], [0.3, 0.1, 0.2]) for name in ("recall", "log-loss")]
+    figure = plots.training(Series("chunk", [], []), Series("epoch", [], []), metrics, ["log-loss"])
+    assert [[text.get_text() for text in axis.texts] for axis in figure.axes[1:]] == [[".300"], [".100"]]
+
+
 def test_names_at_line_ends_do_not_overlap():
     figure = plots.curves([Series(str(n), [1, 20], [0.1, 0.2 + n / 1e4]) for n in range(5)], "cut-off", "recall")
     figure.draw_without_rendering()
