@@ -164,7 +164,8 @@ def perceptron(p, x, activation):
 def relevance(p, query, keys, activation=relu):
     """A number for every key."""
     pairs = (np.concatenate([query, key, query - key, query * key]) for key in keys)
-    return np.array([perceptron(p, pair, activation) for pair in pairs])
+    rest = {name: p[name] for name in p if name not in ("kernel", "bias")}
+    return np.array([perceptron(rest, activation(dense(p, pair)), activation) for pair in pairs])
 
 
 def features(p, event, names):

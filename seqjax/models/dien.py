@@ -69,7 +69,7 @@ class DIEN(nn.Module):
         self.embed, inputs, asked = embedded(self.sizes, self.features, candidate, self.width)
         self.extract = GRUCell(self.hidden, inputs, keep=True)
         self.evolve = GRUCell(self.hidden, self.hidden, keep=True)
-        self.ask, self.relevance = nn.Dense(self.hidden), Relevance()
+        self.ask, self.relevance = nn.Dense(self.hidden), Relevance(self.hidden)
         self.slope = self.param("slope", lambda key: jnp.float32(0.25))  # of PReLU, as He et al. (2015) begin
         self.project = nn.Dense(asked, use_bias=False) if asked != inputs else None
         plain = self.form == "release"

@@ -52,7 +52,7 @@ class DIN(nn.Module):
         candidate = self.candidate or self.features
         self.embed, inputs, asked = embedded(self.sizes, self.features, candidate, self.width)
         self.project = nn.Dense(inputs, use_bias=False) if asked != inputs else None
-        self.relevance = Relevance(self.attention)
+        self.relevance = Relevance(inputs, self.attention)
         self.perceptron = Perceptron(asked + 2 * inputs, self.head, elu, self.normalise)
 
     def init_state(self) -> Recent:

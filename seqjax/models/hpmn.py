@@ -56,7 +56,7 @@ class HPMN(nn.Module):
         self.memory = PeriodicMemory(inputs, self.hidden, self.periods)
         self.ask = nn.Dense(self.hidden)
         self.hop = nn.Dense(self.hidden, use_bias=False)
-        self.relevance = [Relevance() for _ in range(self.hops)]
+        self.relevance = [Relevance(self.hidden) for _ in range(self.hops)]
         self.perceptron = Perceptron(self.hidden + asked, self.head, elu, self.normalise)
 
     def init_state(self) -> tuple[Slots, Float[Array, "features"]]:

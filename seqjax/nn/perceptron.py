@@ -47,20 +47,29 @@ class Perceptron(nn.Module):
 
 
 class Relevance(nn.Module):
-    """How much a vector has to do with a query: a perceptron of [q, m, q - m, q m], Zhou et al. (2018), fig. 2."""
+    """How much a vector has to do with a query: a perceptron of [q, m, q - m, q m], Zhou et al. (2018), fig. 2.
 
+    The first layer's product is that of m with a matrix made for the query, plus what depends on q alone: with the four
+    blocks of its kernel, q (A + C) + m (B - C + diag(q) D). No vector four times as wide is ever made.
+    """
+
+    inputs: int
     features: tuple[int, ...] = (80, 40)
     activation: Callable = relu
 
     def setup(self):
         """Makes the layers."""
-        self.layers = [nn.Dense(features) for features in self.features]
+        self.kernel = self.param("kernel", nn.initializers.lecun_normal(), (4 * self.inputs, self.features[0]))
+        self.bias = self.param("bias", nn.initializers.zeros, (self.features[0],))
+        self.layers = [nn.Dense(features) for features in self.features[1:]]
         self.last = nn.Dense(1)
 
     def __call__(self, query: Float[Array, "features"], keys: Float[Array, "*slot features"]) -> Float[Array, "*slot"]:
         """A score for every key."""
-        query = jnp.broadcast_to(query, keys.shape)
-        x = jnp.concatenate([query, keys, query - keys, query * keys], axis=-1)
+        of_query, of_key, difference, product = jnp.split(self.kernel, 4)
+        alone = jnp.dot(query, of_query + difference) + self.bias
+        x = jnp.dot(keys, of_key - difference + query[:, None] * product)
+        x = self.activation(x + jnp.broadcast_to(alone, x.shape))
         for layer in self.layers:
             x = self.activation(layer(x))
         return self.last(x)[..., 0]

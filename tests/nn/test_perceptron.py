@@ -66,11 +66,11 @@ def test_only_noise_drops_and_every_layer_draws_its_own():
 
 @pytest.mark.parametrize(("activation", "oracle"), [(None, oracles.relu), (jax.nn.sigmoid, oracles.sigmoid)])
 def test_relevance_equals_the_equations(activation, oracle):
-    model = Relevance((5, 4)) if activation is None else Relevance((5, 4), activation)
+    model = Relevance(3, (5, 4)) if activation is None else Relevance(3, (5, 4), activation)
     query, keys = np.random.default_rng(2).normal(size=3), np.random.default_rng(3).normal(size=(6, 3))
     single = jnp.float32(query), jnp.float32(keys)
     params = weights(model, *single)
-    assert params["layers_0"]["kernel"].shape == (12, 5)
+    assert params["kernel"].shape == (12, 5)
     scores = bound(model, params)(*single)
     np.testing.assert_allclose(scores, oracles.relevance(params, query, keys, oracle), atol=1e-5)
     np.testing.assert_allclose(bound(model, params)(single[0], single[1][0]), scores[0], atol=1e-5)
@@ -78,5 +78,5 @@ def test_relevance_equals_the_equations(activation, oracle):
 
 def test_relevance_has_the_published_size():
     query = jnp.zeros(32)
-    shapes = jax.eval_shape(Relevance().init, jax.random.key(0), query, query)["params"]
+    shapes = jax.eval_shape(Relevance(32).init, jax.random.key(0), query, query)["params"]
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == 128 * 80 + 80 + 80 * 40 + 40 + 40 + 1
