@@ -79,7 +79,7 @@ def response_batch(corpus: ResponseCorpus, row: TargetPlan) -> ResponseBatch:
     batch = ResponseBatch(
         ids={name: {"event": events[name], "target": target[name]} for name in TABLES if name in target},
         events={name: column for name, column in events.items() if name not in TABLES},
-        target={},
+        target={name: ids for name, ids in target.items() if name not in TABLES},
         valid=valid,
         cut=corpus.seen[row.sample] - row.begin[:, None],
         label=(live & corpus.label[row.sample][..., None]).astype(jnp.float32),
@@ -93,12 +93,17 @@ def response_batch(corpus: ResponseCorpus, row: TargetPlan) -> ResponseBatch:
 def no_negatives(key: jax.Array | None, batch: ResponseBatch, hparams: ResponseHparams | None) -> ResponseBatch:
     """Asks what the samples ask, and nothing else."""
     del key, hparams
-    side = batch.corpus.side
-    return batch.replace(target={name: of[batch.ids["item"]["target"]] for name, of in side.items()}, corpus=None)
+    side = {name: of[batch.ids["item"]["target"]] for name, of in batch.corpus.side.items()}
+    return batch.replace(target={**batch.target, **side}, corpus=None)
 
 
 def drawn_negatives(key: jax.Array, batch: ResponseBatch, hparams: ResponseHparams, *, count: int = 1) -> ResponseBatch:
-    """Asks about `count` further items wherever the user took the target, drawn as the corpus says; anew every time."""
+    """Asks about `count` further items wherever the user took the target, drawn as the corpus says; anew every time.
+
+    Raises ValueError where targets have features of their own, which what is drawn would lack and be told by.
+    """
+    if batch.target:
+        raise ValueError(f"targets have features of their own, {sorted(batch.target)}: items drawn have none")
     taken = batch.live[..., :1] & (batch.label[..., :1] > 0.5)
     drawn = draw_items(key, batch.corpus.popularity, (*batch.cut.shape, count))
     drawn = jnp.where(taken, drawn, 0)  # an id that is not asked about would count as touched

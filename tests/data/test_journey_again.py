@@ -30,6 +30,12 @@ def bought(folder, baskets):
     return folder
 
 
+def waited(samples):
+    """Every target, how long ago it was bought, and the label."""
+    item, gap = (samples.vocabulary[name][samples.target[name] - 1].tolist() for name in ("item", "gap"))
+    return set(zip(item, gap, samples.label.tolist(), strict=True))
+
+
 BASKETS = [
     (1, 0, "abc"),
     (1, 1, "ad"),  # knows a b c, repeats a, lacks b c
@@ -62,6 +68,8 @@ def test_again_by_hand(tmp_path):
     assert len({one[2] for one in validation if one[3]} & set("abe")) == 2
     assert {one[2] for one in validation if not one[3]} == {"c", "d"}
     assert {one[2] for one in test if one[3]} == {"a", "c"} and {one[2] for one in test if not one[3]} == {"b", "d"}
+    assert waited(split.train) >= {("b", "4-7", True), ("a", "0-1", True)}
+    assert waited(split.test) == {("a", "57+", True), ("c", "2-3", True), ("b", "57+", False), ("d", "2-3", False)}
     assert (split.notes["baskets"], split.notes["baskets_skipped"]) == (8, 4)
     assert split.notes["natural_share"] == (1 + 4 + 1 + 3 + 0 + 2) / (3 + 4 + 4 + 5 + 2 + 4)
     assert split.notes["natural_share_test"] == 2 / 4

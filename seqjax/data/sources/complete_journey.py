@@ -165,8 +165,10 @@ def again(
     basket, item, label = basket[order], item[order], label[order]
     head = found.head[basket]
     sequence = log.sequence[head]
-    samples = ask(log, sequence, head - log.offsets[:-1][sequence], label, item)
     time = log.columns["time"]
+    gap = gaps((time[head] - time[last_bought(log, head, item)]) // DAY)
+    samples = ask(log, sequence, head - log.offsets[:-1][sequence], label, item)
+    samples = samples._replace(target={**samples.target, "gap": gap})
     test = time.max() - test_days * DAY
     part = np.searchsorted([test - validation_days * DAY, test], time[head], side="right")
     judged, skipped = time[found.head] >= test, int(np.count_nonzero(count == 0))
@@ -189,13 +191,29 @@ def households(table: pa.Table, random: np.random.Generator) -> EventLog:
     same = (np.diff(item[by_type]) == 0) & (np.diff(owner[by_type]) == 0)
     days = np.diff(time[by_type]) // DAY
     gap = np.ones(len(item), np.int32)
-    gap[by_type[1:]] = np.where(same, 2 + np.searchsorted([2, 4, 8, 15, 29, 57], days, side="right"), 1)
+    gap[by_type[1:]] = np.where(same, gaps(days), 1)
     return EventLog(
         np.searchsorted(owner, np.arange(len(users) + 1)),
         {"item": item.astype(np.int32), "gap": gap, "time": time},
         {"item": np.sort(words), "gap": GAPS},
         {"user": users},
     )
+
+
+def gaps(days: Int[np.ndarray, "interval"]) -> Int[np.ndarray, "interval"]:
+    """Ids of whole days among the words `GAPS`."""
+    return (2 + np.searchsorted([2, 4, 8, 15, 29, 57], days, side="right")).astype(np.int32)
+
+
+def last_bought(
+    log: EventLog, head: Int[np.ndarray, "sample"], item: Int[np.ndarray, "sample"]
+) -> Int[np.ndarray, "sample"]:
+    """The household's last event of each type before a basket that begins at event `head`; it must have one."""
+    types, events = len(log.vocabulary["item"]) + 1, np.arange(log.events)
+    place = (log.sequence.astype(np.int64) * types + log.columns["item"]) * log.events + events
+    order = np.argsort(place)
+    asked = (log.sequence[head].astype(np.int64) * types + item) * log.events + head
+    return order[np.searchsorted(place[order], asked) - 1]
 
 
 class Repeats(NamedTuple):
