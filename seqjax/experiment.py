@@ -29,9 +29,9 @@ class Experiment:
     gather: (corpus, row) -> batch. draw: (key, batch, hparams) -> batch with negatives. model: (items=, ...) -> module,
     called with the sizes of the vocabularies. objective: see `types.Objective`, with a `model` keyword. optimizer:
     hparams -> optax transform, given the number of `steps` if it asks. evaluate: (model, params, log) -> Evaluation,
-    for the test given what it asks of `train`, `counts`, `baselines` and `seed`. sees_more: baselines that know more
-    than the model does. headline: the metrics that are shown first. sections: what only this task shows on a page.
-    score: (model, params, log) -> columns for `seqjax score`.
+    for the test given what it asks of `train`, `validation`, `counts`, `baselines` and `seed`. sees_more: baselines
+    that know more than the model does. headline: the metrics that are shown first. sections: what only this task shows
+    on a page. score: (model, params, log) -> columns for `seqjax score`.
     """
 
     data: Callable[..., Any]

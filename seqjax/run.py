@@ -153,6 +153,7 @@ def _judge(experiment: Experiment, model: nn.Module, params: PyTree, split: Spli
     """Evaluates on the test log beside the baselines."""
     baselines = dict(zip(names_of(experiment.baselines), (b(split.train) for b in experiment.baselines), strict=True))
     offered = {"counts": _counts(split.train), "train": split.train, "baselines": baselines, "seed": seed}
+    offered["validation"] = split.validation
     return call(experiment.evaluate, model, params, split.test, **offered)
 
 

@@ -171,3 +171,29 @@ def relevance(p, query, keys, activation=relu):
 def features(p, event, names):
     """The vectors of an event's ids, side by side."""
     return np.concatenate([(p[name]["rows"] if name in ("item", "user") else p[name])[event[name]] for name in names])
+
+
+def convolution(p, x, kernel):
+    """Causal convolution; what is before the first place is zeros."""
+    taps = p["taps"].reshape(kernel, x.shape[1], -1)
+    past = [[(place - lag, taps[kernel - 1 - lag]) for lag in range(kernel)] for place in range(len(x))]
+    return np.array([p["bias"] + sum(x[place] @ tap for place, tap in here if place >= 0) for here in past])
+
+
+def pooled(x, size):
+    """Maximum over groups of neighbours, counted from the last place; the first group may be smaller."""
+    return np.array([x[max(0, end - size) : end].max(axis=0) for end in range(len(x), 0, -size)][::-1])
+
+
+def transformer_block(p, x, heads, window):
+    """Pre-normalised attention over the last `window` events, a vector for every distance added to the key."""
+    h = layer_norm(p["before_0"], x)
+    query, key, value = (dense(p[name], h) for name in ("query", "key", "value"))
+    mean = np.zeros_like(query)
+    for head in np.split(np.arange(query.shape[1]), heads):
+        for time in range(len(x)):
+            past = np.arange(max(0, time - window + 1), time + 1)
+            scores = (key[past][:, head] + p["distance"][time - past][:, head]) @ query[time, head]
+            mean[time, head] = softmax(scores / np.sqrt(len(head))) @ value[past][:, head]
+    x = x + dense(p["out"], mean)
+    return x + dense(p["narrow"], gelu(dense(p["wide"], layer_norm(p["before_1"], x))))

@@ -33,6 +33,7 @@ FLAX = {
     "LayerNorm",
     "Module",
     "compact",
+    "initializers.lecun_normal",
     "initializers.ones",
     "initializers.zeros",
     "scan",

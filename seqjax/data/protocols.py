@@ -131,10 +131,8 @@ def beside(
         )
         parts.append(other.take(np.flatnonzero(item)))
     parts[0] = samples._replace(kind=np.zeros(samples.size, np.int8))
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("sequence", "cutoff", "place", "label", "kind")
-    }
+    columns = ("sequence", "cutoff", "place", "label", "kind", *(() if samples.moment is None else ("moment",)))
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
     target = {name: np.concatenate([part.target[name] for part in parts]) for name in samples.target}
     return samples._replace(**joined, target=target, kinds=tuple(negatives))
 

@@ -28,6 +28,7 @@ class Samples(NamedTuple):
     side: Mapping[str, Int[np.ndarray, "row ..."]] = {}  # features of an item by its id (0: none), one or several
     kind: Int[np.ndarray, "sample"] | None = None  # 0, or 1, 2, .. for a negative of kinds[0], kinds[1], ..
     kinds: tuple[str, ...] = ()  # how negatives were drawn; the first kind is judged first
+    moment: Int[np.ndarray, "sample"] | None = None  # second at which is asked: nothing from then on may be seen
 
     @property
     def vocabulary(self) -> Mapping[str, Shaped[np.ndarray, "word"]]:
@@ -70,8 +71,8 @@ class Samples(NamedTuple):
         """The chosen samples, about the same users."""
         target = {name: column[chosen] for name, column in self.target.items()}
         parts = (column[chosen] for column in (self.sequence, self.cutoff, self.place))
-        kind = None if self.kind is None else self.kind[chosen]
-        return Samples(self.log, *parts, target, self.label[chosen], self.side, kind, self.kinds)
+        kind, moment = (None if column is None else column[chosen] for column in (self.kind, self.moment))
+        return Samples(self.log, *parts, target, self.label[chosen], self.side, kind, self.kinds, moment)
 
     def head(self, count: int) -> Samples:
         """The first so many samples."""
@@ -82,29 +83,39 @@ def checked(samples: Samples, name: str = "samples", *, both: bool = True) -> Sa
     """The samples, if none of them can see its own answer.
 
     Raises DataError for a history that holds its target or a later event, by position or (where the log has times) by
-    time, for an empty set, an id outside its vocabulary, and (with `both`) a label that is the same in all.
+    time, or an event that is not before the moment; for an empty set, an id outside its vocabulary, and (with `both`) a
+    label that is the same in all.
     """
     if not samples.size:
         raise DataError(f"{name}: there are no samples; choose other cuts")
+    for column, ids in samples.target.items():
+        top = len(samples.vocabulary[column])
+        if ((ids < 1) | (ids > top)).any():
+            row = int(np.argmax((ids < 1) | (ids > top)))
+            raise DataError(f"{name}, sample {row}: {column} {ids[row]} is outside 1..{top}: express it in the words")
     words = samples.log.keys.get("user", np.arange(samples.sequences).astype(str))
     length = samples.lengths[samples.sequence]
     for fault, what in (
         (samples.cutoff > samples.place, "sees its target or later events: cutoff {cutoff}, target at {place}"),
         ((samples.cutoff < 0) | (samples.place > length), "lies outside the user's life: cutoff {cutoff} of {length}"),
         (_sees_later_times(samples), "sees an event that is later than its target: cutoff {cutoff}, target at {place}"),
+        (_sees_its_moment(samples), "sees an event at or after the moment of asking about {item!r}: cutoff {cutoff}"),
     ):
         if fault.any():
             row = int(np.argmax(fault))
-            told = what.format(cutoff=samples.cutoff[row], place=samples.place[row], length=length[row])
+            item = str(samples.vocabulary["item"][samples.target["item"][row] - 1])
+            told = what.format(cutoff=samples.cutoff[row], place=samples.place[row], length=length[row], item=item)
             raise DataError(f"{name}, sample {row} (user {words[samples.sequence[row]]}): {told}; cut earlier")
-    for column, ids in samples.target.items():
-        top = len(samples.vocabulary[column])
-        if ((ids < 1) | (ids > top)).any():
-            row = int(np.argmax((ids < 1) | (ids > top)))
-            raise DataError(f"{name}, sample {row}: {column} {ids[row]} is outside 1..{top}: express it in the words")
     if both and (samples.label.all() or not samples.label.any()):
         raise DataError(f"{name}: all {samples.size} labels are {samples.label[0]}: there is nothing to tell apart")
     return samples
+
+
+def _latest(log: EventLog) -> Shaped[np.ndarray, "event"]:
+    """The latest time of each user's events so far, whatever their order."""
+    time = log.columns["time"]
+    shift = log.sequence.astype(np.int64) * (np.ptp(time) + 1)  # keeps the latest time of one life from the next
+    return np.maximum.accumulate(time + shift) - shift
 
 
 def _sees_later_times(samples: Samples) -> Bool[np.ndarray, "sample"]:
@@ -116,9 +127,17 @@ def _sees_later_times(samples: Samples) -> Bool[np.ndarray, "sample"]:
     begin = samples.log.offsets[:-1][samples.sequence]
     positions = begin + samples.cutoff - 1, begin + samples.place
     last, asked = (np.clip(at, 0, samples.events - 1) for at in positions)  # of those outside the caller complains
-    shift = samples.log.sequence * (np.ptp(time) + 1)  # keeps the latest time of one life from the next
-    latest = np.maximum.accumulate(time + shift) - shift
-    return inside & (samples.cutoff > 0) & (latest[last] > time[asked])
+    return inside & (samples.cutoff > 0) & (_latest(samples.log)[last] > time[asked])
+
+
+def _sees_its_moment(samples: Samples) -> Bool[np.ndarray, "sample"]:
+    """Marks samples that see an event from the moment on at which they are asked; all where the log has no times."""
+    if samples.moment is None or not samples.events:
+        return np.zeros(samples.size, bool)
+    if "time" not in samples.log.columns:
+        return samples.cutoff > 0
+    last = samples.log.offsets[:-1][samples.sequence] + samples.cutoff - 1
+    return (samples.cutoff > 0) & (_latest(samples.log)[np.clip(last, 0, samples.events - 1)] >= samples.moment)
 
 
 def ask(
@@ -224,3 +243,20 @@ def _together(samples: Samples, targets: int, random: np.random.Generator) -> In
     together = np.full((row.max(initial=-1) + 1, targets), -1)
     together[row, rank % targets] = order
     return together
+
+
+def shift(samples: Samples, count: int, least: int = 1) -> Samples:
+    """The samples as if the last `count` events that each may see had not happened yet; at least `least` stay.
+
+    Where there are fewer than `least`, all of them stay. Raises DataError for a negative number, and where targets have
+    features of their own, which would still tell of what has not happened.
+
+    >>> log = EventLog(np.array([0, 3]), {"item": np.array([1, 2, 1])}, {"item": np.array(["a", "b"])})
+    >>> shift(ask(log, np.array([0, 0]), np.array([2, 0]), np.array([True, False])), 5).cutoff.tolist()
+    [1, 0]
+    """
+    if min(count, least) < 0:
+        raise DataError(f"count={count}, least={least}: use 0 or more")
+    if count and (own := sorted(set(samples.target) - {"item", "user"})):
+        raise DataError(f"targets have features of their own, {own}, which tell of every event: leave them out")
+    return samples._replace(cutoff=np.maximum(samples.cutoff - count, np.minimum(samples.cutoff, least)))

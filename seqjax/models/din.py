@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from seqjax.nn.activation import elu
 from seqjax.nn.dropout import Noise
 from seqjax.nn.features import embedded
 from seqjax.nn.perceptron import Perceptron, Relevance
+from seqjax.nn.recent import Recent, empty, extended, present, pushed
 from seqjax.nn.window import front
 from seqjax.types import Event
-
-
-class Recent(NamedTuple):
-    """The vectors of the last events, the most recent last, and how many of the places hold one."""
-
-    vectors: Float[Array, "*time window features"]
-    count: Int[Array, "*time"]
 
 
 class DIN(nn.Module):
@@ -57,13 +51,12 @@ class DIN(nn.Module):
 
     def init_state(self) -> Recent:
         """An empty window."""
-        return Recent(jnp.zeros((self.window, self.width * len(self.features))), jnp.int32(0))
+        return empty(self.window, self.width * len(self.features))
 
     def step(self, state: Recent, event: Event, noise: Noise | None = None) -> Recent:
         """One event in."""
         del noise
-        x = self.embed(event, self.features)
-        return Recent(jnp.concatenate([state.vectors[1:], x[None]]), jnp.minimum(state.count + 1, self.window))
+        return pushed(state, self.embed(event, self.features))
 
     def encode(
         self, state: Recent, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
@@ -71,13 +64,7 @@ class DIN(nn.Module):
         """Reads the valid events; returns the last state and the state after every event."""
         del noise
         events, count = front(events, valid)
-        joint = jnp.concatenate([state.vectors, self.embed(events, self.features)])
-
-        def after(count: Int[Array, ""]) -> Recent:
-            vectors = jax.lax.dynamic_slice_in_dim(joint, count, self.window)
-            return Recent(vectors, jnp.minimum(state.count + count, self.window))
-
-        return after(count[-1]), jax.vmap(after)(count)  # the last apart: all windows cost time x window
+        return extended(state, lambda events: self.embed(events, self.features), events, count)
 
     def read(
         self, state: Recent, target: Event, noise: Noise | None = None, weights: bool = False
@@ -85,7 +72,7 @@ class DIN(nn.Module):
         """Log-odds of a response to the target; or, with `weights`, the attention on every event of the window."""
         v = self.embed(target, self.candidate or self.features)
         query = v if self.project is None else self.project(v)
-        there = jnp.arange(self.window) >= self.window - state.count
+        there = present(state)
         a = self.relevance(query, state.vectors)
         if self.weigh == "softmax":
             a = jax.nn.softmax(jnp.where(there, a, -1e30))  # finite: a window without events has no largest score

@@ -4,30 +4,13 @@ import itertools
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from journey_files import bought
 from response_files import asked, words
 
 from seqjax.data.events import DataError
 from seqjax.data.sources import complete_journey
 from seqjax.data.split import DAY
-
-
-def bought(folder, baskets):
-    """baskets: (household, day, types)."""
-    types = sorted({kind for *_, kinds in baskets for kind in kinds})
-    rows = [
-        (user, number, types.index(kind), day * DAY)
-        for number, (user, day, kinds) in enumerate(baskets)
-        for kind in kinds
-    ]
-    names = ("household_id", "basket_id", "product_id", "transaction_timestamp")
-    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    columns["transaction_timestamp"] = np.datetime64("2017-01-01T10", "s") + np.array(columns["transaction_timestamp"])
-    pq.write_table(pa.table(columns), folder / "transactions.parquet")
-    products = {"product_id": list(range(len(types))), "product_type": types}
-    pq.write_table(pa.table(products), folder / "products.parquet")
-    return folder
 
 
 def waited(samples):

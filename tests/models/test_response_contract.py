@@ -7,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from seqjax.models.cnn_lstm import CNNLSTM
 from seqjax.models.dien import DIEN
 from seqjax.models.din import DIN
 from seqjax.models.gru_response import GRUResponse
 from seqjax.models.hpmn import HPMN
+from seqjax.models.lstm_fcn import LSTMFCN
 from seqjax.models.lstm_response import LSTMResponse
 from seqjax.models.sum_pooling import SumPooling
+from seqjax.models.transformer_response import TransformerResponse
 
 SIZES = (("item", 9), ("user", 3), ("category", 4))
 TIME, LANES = 60, 61
@@ -32,6 +35,10 @@ MODELS = {
     "DIN, softmax": partial(DIN, **SMALL, weigh="softmax", window=7),
     "DIEN": partial(DIEN, **SMALL, **ASK, hidden=4, window=7),
     "DIEN, release": partial(DIEN, **SMALL, hidden=4, window=7, form="release", augru="release"),
+    "CNN-LSTM": partial(CNNLSTM, **SMALL, **ASK, filters=4, kernel=3, hidden=4, window=7),
+    "CNN-LSTM, not pooled": partial(CNNLSTM, **SMALL, filters=4, kernel=2, convolutions=2, pool=1, hidden=4, window=7),
+    "LSTM-FCN": partial(LSTMFCN, **SMALL, **ASK, filters=(4, 5, 4), kernels=(4, 3, 2), cells=3, window=7),
+    "Transformer": partial(TransformerResponse, **SMALL, **ASK, hidden=4, window=5),
 }
 quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # compiled in a third of the time
 same = partial(np.testing.assert_allclose, atol=1e-5, rtol=1e-5)
@@ -153,6 +160,7 @@ def test_short_histories_are_finite_and_every_parameter_is_reached(name):
     for path, leaf in jax.tree_util.tree_leaves_with_path(grads):
         path = jax.tree_util.keystr(path, simple=True, separator="/")
         added = path.startswith("relevance") and path.endswith("last/bias") and name != "DIN"  # to every score alike
+        added |= path.endswith("key/bias")  # of attention among events: as much to every score of a query
         assert added or np.abs(leaf).max() > 1e-6, path
 
 

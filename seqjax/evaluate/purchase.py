@@ -1,0 +1,228 @@
+"""The report on who will buy: ranking, selection and calibration at 1:1 and at natural prevalence, early and later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import flax.linen as nn
+import numpy as np
+from jaxtyping import Bool, Float, Int, PyTree
+from scipy import special
+
+from seqjax.data.purchases import BALANCED
+from seqjax.data.samples import Samples, shift
+from seqjax.data.split import DAY
+from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, reliability
+from seqjax.evaluate.evaluation import Evaluation
+from seqjax.evaluate.response import ResponseCases, predict
+from seqjax.evaluate.selection import at_threshold, average_precision, best_threshold, cumulative_gain, lift
+from seqjax.metrics import roc_auc
+
+REMOVED = (0, 1, 2, 5, 10)
+"""Last purchases that are taken away for the earliness curve."""
+FOLLOWED = 15.0
+"""Days after the moment in which the selected are followed."""
+
+Predictor = Callable[[Samples], Float[np.ndarray, "sample"]]
+
+
+class Prior(NamedTuple):
+    """What share of samples bought, as log-odds, by id of the category."""
+
+    trained: Float[np.ndarray, "row"]  # among the training samples
+    natural: Float[np.ndarray, "row"]  # among all users
+
+
+def purchase(
+    model: nn.Module,
+    params: PyTree,
+    samples: Samples,
+    *,
+    train: Samples | None = None,
+    validation: Samples | None = None,
+    baselines: Mapping[str, Predictor] | None = None,
+    replicates: int = 500,
+) -> Evaluation:
+    """Who will buy: the 1:1 set first, `natural/` everybody, `later/` the same users asked later, all beside baselines.
+
+    auc, average_precision: means over categories. precision, recall, f1 at log-odds 0, and `best_f1` at the threshold
+    that is best on validation; log_loss, brier and calibration of probabilities, corrected from the prevalence in
+    training to that of the set (Elkan 2001, theorem 2), the natural one as in validation. removed/n/auc: without the
+    last n purchases. followed: of the tenth with the highest scores, the share that make more than 10 purchases in more
+    than 3 categories within 15 days, beside everybody's and that of users of like activity. Without `baselines`, as for
+    validation: auc, average_precision and log_loss.
+    """
+    score = predict(model, params, samples)
+    prior = priors(train, validation)
+    if baselines is None:
+        return Evaluation(_ranked(score, samples, _main(samples)) | {"log_loss": _loss(score, samples.label)})
+    threshold = _threshold(lambda part: predict(model, params, part), validation, prior)
+    numbers = judged(score, samples, prior, threshold) | followed(score, samples)
+    tables = {"gain": {"model": _gain(score, samples)}, "lift": {"model": _lift(score, samples)}}
+    early = {"model": earliness(lambda part: predict(model, params, part), samples)}
+    main = np.flatnonzero(_main(samples))
+    cases = ResponseCases(_at(score, samples, prior.trained)[main], samples.label[main], samples.sequence[main])
+    for name, predictor in baselines.items():
+        said = np.asarray(predictor(samples), np.float64)
+        theirs = judged(said, samples, prior, _threshold(predictor, validation, prior))
+        numbers |= {f"{name}/{key}": value for key, value in theirs.items()}
+        if len(np.unique(samples.target["item"])) == 1:
+            apart = cases.minus(cases._replace(score=said[main]), (), replicates)
+            numbers |= {f"minus/{name}/{key}": value for key, value in apart.items()}
+        tables["gain"][name], tables["lift"][name] = _gain(said, samples), _lift(said, samples)
+        early[name] = earliness(predictor, samples)
+    numbers |= {f"removed/{n}/auc": area for n, area in zip(REMOVED, early["model"], strict=True)}
+    probability = special.expit(cases.score)
+    bins = reliability(probability, cases.label)
+    tables |= {"earliness": early, "reliability": {k: v.tolist() for k, v in bins._asdict().items()}}
+    return Evaluation(numbers, cases, tables)
+
+
+def priors(train: Samples | None, validation: Samples | None) -> Prior:
+    """Log-odds of the label by category; 0 for a category of which nothing is known."""
+
+    def of(samples: Samples | None) -> Float[np.ndarray, "row"]:
+        if samples is None:
+            return np.zeros(0)
+        rows = len(samples.vocabulary["item"]) + 1
+        asked, took = (np.bincount(samples.target["item"], weight, rows) for weight in (None, samples.label))
+        share = np.where((took > 0) & (took < asked), took / np.maximum(asked, 1), 0.5)
+        return special.logit(share)
+
+    trained = of(train)
+    natural = of(validation)
+    return Prior(trained, natural if len(natural) else np.zeros_like(trained))
+
+
+def judged(score: Float[np.ndarray, "sample"], samples: Samples, prior: Prior, threshold: float) -> dict[str, float]:
+    """The numbers of one score: the 1:1 set, everybody, and later."""
+    main, everybody = _main(samples), samples.moment == samples.moment.min()
+    later = ~everybody
+    numbers = _ranked(score, samples, main) | _selected(score, samples, prior, threshold, main)
+    numbers |= {f"natural/{key}": value for key, value in _ranked(score, samples, everybody).items()}
+    natural = _at(score, samples, prior.trained) + prior.natural[samples.target["item"]]
+    numbers["natural/log_loss"] = _loss(natural[everybody], samples.label[everybody])
+    numbers["natural/positive"] = float(samples.label[everybody].mean())
+    picked = at_threshold(natural[everybody], samples.label[everybody], 0.0)
+    numbers |= {"natural/precision": picked.precision, "natural/recall": picked.recall, "natural/f1": picked.f1}
+    if later.any():
+        held = _ranked(score, samples, later & (samples.kind == BALANCED))
+        numbers |= {f"later/{key}": value for key, value in held.items()}
+    for item in np.unique(samples.target["item"]):
+        here = everybody & (samples.target["item"] == item)
+        word = samples.vocabulary["item"][item - 1]
+        numbers[f"by_category/{word}/auc"] = roc_auc(score[here & samples.label], score[here & ~samples.label])[0]
+    return numbers
+
+
+def _main(samples: Samples) -> Bool[np.ndarray, "sample"]:
+    """Marks the 1:1 set at the first moment; all samples of a set that is not divided so."""
+    if samples.kind is None or samples.moment is None:
+        return np.ones(samples.size, bool)
+    return (samples.kind == BALANCED) & (samples.moment == samples.moment.min())
+
+
+def _at(score: np.ndarray, samples: Samples, prior: Float[np.ndarray, "row"]) -> Float[np.ndarray, "sample"]:
+    """Log-odds at 1:1, from log-odds at a prevalence by category."""
+    return score - (prior[samples.target["item"]] if len(prior) else 0.0)
+
+
+def _ranked(score: np.ndarray, samples: Samples, use: Bool[np.ndarray, "sample"]) -> dict[str, float]:
+    """ROC-AUC and average precision, means over the categories that have both labels."""
+    areas, precisions = [], []
+    for item in np.unique(samples.target["item"][use]):
+        here = use & (samples.target["item"] == item)
+        took = samples.label[here]
+        if took.any() and not took.all():
+            areas.append(roc_auc(score[here][took], score[here][~took])[0])
+            precisions.append(average_precision(score[here], took))
+    if not areas:
+        return {"auc": float("nan"), "average_precision": float("nan")}
+    return {"auc": float(np.mean(areas)), "average_precision": float(np.mean(precisions))}
+
+
+def _selected(
+    score: np.ndarray, samples: Samples, prior: Prior, threshold: float, use: Bool[np.ndarray, "sample"]
+) -> dict[str, float]:
+    z, label = _at(score, samples, prior.trained)[use], samples.label[use]
+    half, best = at_threshold(z, label, 0.0), at_threshold(z, label, threshold)
+    probability = special.expit(z)
+    return {
+        "precision": half.precision,
+        "recall": half.recall,
+        "f1": half.f1,
+        "best_f1": best.f1,
+        "best_f1/threshold": float(special.expit(threshold)),
+        "log_loss": _loss(z, label),
+        "brier": brier(probability, label),
+        "ece": calibration_error(probability, label),
+        "ece_floor": calibration_floor(probability),
+    }
+
+
+def _loss(z: np.ndarray, label: Bool[np.ndarray, "sample"]) -> float:
+    return float(np.logaddexp(0.0, np.where(label, -z, z)).mean())
+
+
+def _threshold(predictor: Predictor, validation: Samples | None, prior: Prior) -> float:
+    """The log-odds at 1:1 with the best F1 on the 1:1 set of validation; 0 without one."""
+    if validation is None:
+        return 0.0
+    part = validation.take(np.flatnonzero(_main(validation)))
+    return best_threshold(_at(np.asarray(predictor(part)), part, prior.trained), part.label)
+
+
+def _everybody(samples: Samples) -> Int[np.ndarray, "chosen"]:
+    return np.flatnonzero(samples.moment == samples.moment.min())
+
+
+def _gain(score: np.ndarray, samples: Samples) -> list[float]:
+    here = _everybody(samples)
+    return cumulative_gain(score[here], samples.label[here]).tolist()
+
+
+def _lift(score: np.ndarray, samples: Samples) -> list[float]:
+    here = _everybody(samples)
+    return lift(score[here], samples.label[here]).tolist()
+
+
+def earliness(predictor: Predictor, samples: Samples) -> list[float]:
+    """AUC of the 1:1 set without the last 0, 1, 2, 5, 10 purchases of every user."""
+    part = samples.take(np.flatnonzero(_main(samples)))
+    every = np.ones(part.size, bool)
+    parts = (shift(part, removed) for removed in REMOVED)
+    return [_ranked(np.asarray(predictor(early)), part, every)["auc"] for early in parts]
+
+
+def followed(score: np.ndarray, samples: Samples) -> dict[str, float]:
+    """The share of busy users among the selected tenth, among everybody, and among users of like activity."""
+    here = _everybody(samples)
+    some = samples.take(here)
+    busy = _busy(some)
+    order = np.argsort(-score[here], kind="stable")
+    selected = np.zeros(len(here), bool)
+    selected[order[: max(len(here) // 10, 1)]] = True
+    rank = np.argsort(np.argsort(some.cutoff, kind="stable"))
+    rest = np.flatnonzero(~selected)
+    rest = rest[np.argsort(rank[rest])]
+    near = rest[np.clip(np.searchsorted(rank[rest], rank[selected]), 0, len(rest) - 1)]
+    return {
+        "followed/selected": float(busy[selected].mean()),
+        "followed/everybody": float(busy.mean()),
+        "followed/like_activity": float(busy[near].mean()),
+    }
+
+
+def _busy(samples: Samples, purchases: int = 10, categories: int = 3) -> Bool[np.ndarray, "sample"]:
+    """More than 10 purchases in more than 3 categories within `FOLLOWED` days of the moment."""
+    log, begin = samples.log, samples.log.offsets[:-1][samples.sequence] + samples.cutoff
+    end = log.offsets[1:][samples.sequence]
+    owner = np.repeat(np.arange(samples.size), end - begin)
+    event = np.arange(len(owner)) - np.repeat(np.cumsum(end - begin) - end, end - begin)
+    near = log.columns["time"][event] < (samples.moment + int(FOLLOWED * DAY))[owner]
+    owner, item = owner[near], log.columns["item"][event[near]]
+    rows = len(log.vocabulary["item"]) + 1
+    kinds = np.unique(owner.astype(np.int64) * rows + item) // rows
+    bought, differing = (np.bincount(column, minlength=samples.size) for column in (owner, kinds))
+    return (bought > purchases) & (differing > categories)

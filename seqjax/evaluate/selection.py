@@ -1,0 +1,286 @@
+"""Judging whom a score selects: thresholds, gain and lift, the same at another prevalence, and calibrated scores.
+
+One row is one user: a score, higher for likelier, and a label, True for a positive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Num, Shaped
+from scipy import special
+
+Score = Num[np.ndarray, "target"]
+Label = Bool[np.ndarray, "target"]
+Rate = float | Float[np.ndarray, "..."]  # 0 to 1; rates of one call broadcast
+Calibrated = Callable[[Num[np.ndarray, "..."]], Float[np.ndarray, "..."]]
+
+STEPS, HALVES = 100, 34  # of Newton's method, and down to 1e-10 of each: Lin, Lin and Weng (2007), pseudo code
+TINY = 1e-12  # added to the curvature, as they do; and the decrease for which no further step is taken
+
+
+class Confusion(NamedTuple):
+    """How many users were selected or not, rightly or not. Every rate is 0 where its denominator is 0."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+    @property
+    def precision(self) -> float:
+        """Share of positives among the selected; 0 where nobody is selected."""
+        return float(_ratio(self.true_positive, self.true_positive + self.false_positive))
+
+    @property
+    def recall(self) -> float:
+        """Share of the positives that are selected; 0 without positives."""
+        return float(_ratio(self.true_positive, self.true_positive + self.false_negative))
+
+    @property
+    def false_positive_rate(self) -> float:
+        """Share of the negatives that are selected; 0 without negatives."""
+        return float(_ratio(self.false_positive, self.false_positive + self.true_negative))
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 where nobody is positive or nobody rightly selected."""
+        wrong = self.false_positive + self.false_negative
+        return float(_ratio(2 * self.true_positive, 2 * self.true_positive + wrong))
+
+
+def average_precision(score: Score, label: Label) -> float:
+    """Area under the precision-recall curve as a sum of steps, equal scores taken together; nan without positives.
+
+    Sum over thresholds of the gain in recall times precision, as scikit-learn's `average_precision_score`.
+
+    >>> average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])).__round__(3)
+    0.833
+    """
+    _, taken, found = _thresholds(score, label)
+    return float(np.sum(np.diff(found, prepend=0) * found / taken) / label.sum()) if label.any() else float("nan")
+
+
+def at_threshold(score: Score, label: Label, threshold: float) -> Confusion:
+    """What comes of selecting every user who scores at least the threshold.
+
+    >>> at_threshold(np.array([0.9, 0.8, 0.3]), np.array([True, False, True]), 0.8)
+    Confusion(true_positive=1, false_positive=1, false_negative=1, true_negative=0)
+    """
+    taken = score >= threshold
+    parts = (taken & label, taken & ~label, ~taken & label, ~taken & ~label)
+    return Confusion(*(int(part.sum()) for part in parts))
+
+
+def best_threshold(score: Score, label: Label) -> float:
+    """The score from which on selecting has the highest F1; of several the highest. To be chosen on validation.
+
+    Raises ValueError without positives.
+
+    >>> best_threshold(np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False]))
+    0.7
+    """
+    if not label.any():
+        raise ValueError(f"0 positives among {len(label)} users: F1 chooses no threshold; give some of both labels")
+    value, taken, found = _thresholds(score, label)
+    return float(value[np.argmax(2 * found / (taken + found[-1]))])
+
+
+def cumulative_gain(score: Score, label: Label, parts: int = 20) -> Float[np.ndarray, "..."]:
+    """Share of all positives among the k / parts users who score highest, for k = 0 .. parts; nan without positives.
+
+    Where a part ends among equal scores, or within a user, it has its share of them: the mean over their orders.
+
+    >>> cumulative_gain(np.array([3.0, 2.0, 1.0, 1.0]), np.array([True, False, True, False]), parts=4).tolist()
+    [0.0, 0.5, 0.5, 0.75, 1.0]
+    """
+    _, taken, found = _thresholds(score, label)
+    most = np.arange(parts + 1) * len(score) / parts
+    held = np.interp(most, np.append(0, taken), np.append(0, found))
+    return held / (label.sum() if label.any() else np.nan)
+
+
+def lift(score: Score, label: Label, parts: int = 10) -> Float[np.ndarray, "group"]:
+    """Precision within each of `parts` equal groups of falling score, over the prevalence; nan without positives.
+
+    1 is what random groups have, and the mean over groups; equal scores as in `cumulative_gain`.
+
+    >>> lift(np.array([4.0, 3.0, 2.0, 1.0]), np.array([True, False, False, False]), parts=2).tolist()
+    [2.0, 0.0]
+    """
+    return parts * np.diff(cumulative_gain(score, label, parts))
+
+
+def deciles(score: Score) -> Int[np.ndarray, "target"]:
+    """The tenth of every user, 1 (scores highest) to 10; equal scores are never apart, but in that of their middle.
+
+    >>> deciles(np.array([5.0, 1.0, 1.0, 1.0])).tolist()
+    [2, 7, 7, 7]
+    """
+    _, place, count = _distinct(score)
+    middle = 2 * np.cumsum(count[::-1])[::-1] - count  # twice the rank, from the highest score
+    return (10 * middle // (2 * len(score)) + 1)[place]
+
+
+def precision_at_prevalence(recall: Rate, false_positive_rate: Rate, prevalence: Rate) -> Rate:
+    """Precision where a share `prevalence` of the users is positive and both rates stay; 0 where nobody is selected.
+
+    >>> float(precision_at_prevalence(0.8, 0.2, 0.05).round(3))
+    0.174
+    """
+    right = recall * prevalence
+    return _ratio(right, right + false_positive_rate * (1.0 - prevalence))
+
+
+def f1_at_prevalence(recall: Rate, false_positive_rate: Rate, prevalence: Rate) -> Rate:
+    """F1 where a share `prevalence` of the users is positive and both rates stay; 0 where it is undefined.
+
+    >>> float(f1_at_prevalence(0.8, 0.2, 0.05).round(3))
+    0.286
+    """
+    right = recall * prevalence
+    return _ratio(2.0 * right, right + false_positive_rate * (1.0 - prevalence) + prevalence)
+
+
+def shift_logit(logit: Num[np.ndarray, "..."], sampled: float, true: float) -> Float[np.ndarray, "..."]:
+    """Log-odds of a model trained at prevalence `sampled`, moved to prevalence `true`, Elkan (2001), theorem 2.
+
+    Exact where the negatives were drawn at random among all negatives; matched or hard ones need calibration on users
+    of the true prevalence instead. Raises ValueError for a prevalence outside 0 to 1, ends excluded.
+
+    >>> special.expit(shift_logit(np.array([0.0, 1.0]), sampled=0.5, true=0.1)).round(3).tolist()
+    [0.1, 0.232]
+    """
+    for name, prevalence in (("sampled", sampled), ("true", true)):
+        if not 0.0 < prevalence < 1.0:
+            raise ValueError(f"prevalence {name}={prevalence}: give a share of positives between 0 and 1")
+    return logit - special.logit(sampled) + special.logit(true)
+
+
+def cost_threshold(gain: float, cost: float) -> float:
+    """The probability above which contacting pays: cost of a contact over what a positive brings, in one currency.
+
+    Raises ValueError unless 0 < cost < gain: otherwise everybody or nobody is worth it.
+
+    >>> cost_threshold(gain=20.0, cost=0.5)
+    0.025
+    """
+    if not 0.0 < cost < gain:
+        raise ValueError(f"cost={cost}, gain={gain}: a threshold needs 0 < cost < gain")
+    return cost / gain
+
+
+def bootstrap_interval(
+    statistic: Callable[..., float | Float[np.ndarray, "..."]],
+    *columns: Shaped[np.ndarray, "target ..."],
+    replicates: int = 1000,
+    seed: int = 0,
+) -> tuple[float | Float[np.ndarray, "..."], float | Float[np.ndarray, "..."]]:
+    """95 % percentile bootstrap of `statistic(*columns)`, users resampled whole: (low, high), shaped as the statistic.
+
+    For sums over counts, `intervals.bootstrap` is faster. The same seed draws the same resamples of as many users.
+    Resamples where the statistic is nan, as without positives, are left out; nan if no other is left.
+
+    >>> low, high = bootstrap_interval(np.mean, np.array([0.0, 1.0, 1.0, 1.0]))
+    >>> bool(0 <= low < 0.75 < high <= 1)
+    True
+    """
+    users = {len(column) for column in columns}
+    if len(users) != 1 or users == {0} or replicates < 1:
+        raise ValueError(f"columns of {sorted(users)} users, replicates={replicates}: give one length and one or more")
+    random, size = np.random.default_rng(seed), users.pop()
+    drawn = (random.integers(size, size=size) for _ in range(replicates))
+    held = np.array([statistic(*(column[picked] for column in columns)) for picked in drawn], np.float64)
+    known = held[~np.isnan(held.reshape(replicates, -1)).any(axis=1)]
+    low, high = np.quantile(known if len(known) else held, [0.025, 0.975], axis=0)
+    return low, high
+
+
+def isotonic(score: Score, label: Label) -> Calibrated:
+    """The rising steps that fit the labels best, as a function from scores to probabilities.
+
+    Pool adjacent violators, Zadrozny and Elkan (2002). A score has the step of the next one below it that was fitted;
+    probabilities stay within 1 / 2n and 1 - 1 / 2n, n users, since no n users can show more.
+
+    >>> isotonic(np.array([1.0, 2.0, 3.0]), np.array([False, True, False]))(np.array([0.0, 1.0, 2.5])).round(3).tolist()
+    [0.167, 0.167, 0.5]
+    """
+    from scipy.optimize import isotonic_regression
+
+    value, place, count = _distinct(score)
+    share = isotonic_regression(np.bincount(place, label) / count, weights=count).x
+    return partial(_stairs, edge=value, height=np.clip(share, 0.5 / len(score), 1.0 - 0.5 / len(score)))
+
+
+def platt(score: Score, label: Label) -> Calibrated:
+    """Sigmoid of a scaled and shifted score that fits the labels best, as a function from scores to probabilities.
+
+    Platt (1999): the target of n positives is (n + 1) / (n + 2), of n negatives 1 / (n + 2), so that a
+    perfect score does not make probabilities 0 and 1. By Newton's method with halved steps, Lin, Lin and Weng (2007).
+    The scale is negative, and the order reversed, where positives score lower. Raises ValueError for a score that is
+    not finite.
+
+    >>> platt(np.array([-1.0, 1.0]), np.array([False, True]))(np.array([-1.0, 0.0, 1.0])).round(3).tolist()
+    [0.333, 0.5, 0.667]
+    """
+    if not np.isfinite(score).all() or not len(score):
+        raise ValueError(
+            f"{(~np.isfinite(score)).sum()} of {len(score)} scores are not finite: give one or more, all finite"
+        )
+    score = score.astype(np.float64)
+    positive, negative = int(label.sum()), int((~label).sum())
+    aim = np.where(label, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    centre, spread = float(score.mean()), float(score.std()) or 1.0
+    design = np.column_stack([(score - centre) / spread, np.ones(len(score))])
+
+    def loss(weight: np.ndarray) -> float:
+        logit = design @ weight
+        return float(np.mean(np.logaddexp(0.0, logit) - aim * logit))
+
+    weight = np.array([0.0, np.log((positive + 1) / (negative + 1))])
+    for _ in range(STEPS):
+        said = special.expit(design @ weight)
+        slope = (said - aim) @ design / len(score)
+        curvature = (design.T * (said * (1.0 - said))) @ design / len(score) + TINY * np.eye(2)
+        step = np.linalg.solve(curvature, slope)
+        if slope @ step < TINY:
+            break
+        before = loss(weight)
+        enough = (half for half in 0.5 ** np.arange(HALVES) if loss(weight - half * step) <= before)
+        weight = weight - next(enough, 0.0) * step
+    return partial(_sigmoid, scale=weight[0] / spread, shift=weight[1] - weight[0] * centre / spread)
+
+
+def _stairs(
+    score: Num[np.ndarray, "..."], edge: Num[np.ndarray, "group"], height: Float[np.ndarray, "group"]
+) -> Float[np.ndarray, "..."]:
+    """Height of the last edge that is not above the score, of the first one below all; nan for nan."""
+    return np.where(np.isnan(score), np.nan, height[np.maximum(np.searchsorted(edge, score, "right") - 1, 0)])
+
+
+def _sigmoid(score: Num[np.ndarray, "..."], scale: float, shift: float) -> Float[np.ndarray, "..."]:
+    """Sigmoid of scale x score + shift."""
+    return special.expit(scale * score + shift)
+
+
+def _ratio(part: Rate, whole: Rate) -> Rate:
+    """part / whole, and 0 where both are."""
+    return part / np.where(whole == 0, 1.0, whole)
+
+
+def _distinct(score: Score) -> tuple[Num[np.ndarray, "group"], Int[np.ndarray, "target"], Int[np.ndarray, "group"]]:
+    """Rising scores without repeats, each user's place among them, and how many users have each."""
+    if np.isnan(score).any() or not len(score):
+        raise ValueError(f"{np.isnan(score).sum()} of {len(score)} scores are nan: give one number or more, none nan")
+    return np.unique(score, return_inverse=True, return_counts=True)
+
+
+def _thresholds(
+    score: Score, label: Label
+) -> tuple[Num[np.ndarray, "group"], Int[np.ndarray, "group"], Float[np.ndarray, "group"]]:
+    """Falling scores without repeats; how many users score at least that much, and how many of them are positive."""
+    value, place, count = _distinct(score)
+    return value[::-1], np.cumsum(count[::-1]), np.cumsum(np.bincount(place, label)[::-1])
