@@ -5,7 +5,7 @@
 Data, negatives and optimizer of `lifelong_amazon_beauty.py`; every model with vectors of 16 numbers and 32 units at its
 published form. Differences are paired by seed.
 
-Expected (3 seeds): see docs/benchmarks.md; two to six minutes a run.
+Thirty runs of about ten minutes each on a core: not part of the recorded benchmarks.
 """
 
 from functools import partial

@@ -19,16 +19,25 @@ from seqjax.experiment import Experiment
 from seqjax.models.cnn_lstm import CNNLSTM
 from seqjax.objectives.augment import augment
 from seqjax.objectives.response import ResponseHparams, response_batch, response_corpus, response_objective
+from seqjax.purchasing import score_purchases
 from seqjax.report.purchase import purchase_sections
 from seqjax.train.fit import Stop
 
 experiment = Experiment(
-    data=partial(journey_purchases.purchases, categories=journey_purchases.DEFAULT, moments=4),
+    data=partial(journey_purchases.purchases, categories=journey_purchases.DEFAULT, moments=4, told=("gap", "times")),
     corpus=response_corpus,
     plan=partial(target_plan, lanes=64, window=512, targets=1),
     gather=response_batch,
-    draw=partial(augment, shift=10),
-    model=partial(CNNLSTM, features=("item", "department", "gap", "wait"), candidate=("item",), window=512),
+    draw=augment,
+    model=partial(
+        CNNLSTM,
+        features=("item", "gap", "wait"),
+        candidate=("item", "gap", "times"),
+        width=16,
+        filters=32,
+        hidden=32,
+        window=512,
+    ),
     objective=response_objective,
     views={"item": ("item",)},
     optimizer=optim.adam_decay,
@@ -38,4 +47,5 @@ experiment = Experiment(
     stop=Stop(epochs=12, patience=4, metric="auc"),
     headline=("auc", "precision", "recall", "f1"),
     sections=purchase_sections,
+    score=partial(score_purchases, category="CIGARETTES"),
 )

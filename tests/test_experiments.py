@@ -46,7 +46,7 @@ def attributed(part):
     return part._replace(log=log, target={**part.target, "user": part.sequence + 1})
 
 
-FEATURES = ("attribute", "category", "genre", "rating", "gap", "behaviour")
+FEATURES = ("attribute", "category", "genre", "rating", "gap", "times", "wait", "behaviour")
 OTHERS = {"behaviour_return": visits}  # stand-ins for data of another kind than sessions of items
 
 
@@ -72,7 +72,7 @@ def test_two_steps(name, experiment, stand_in, monkeypatch):
     monkeypatch.delenv("SEQJAX_DATA", raising=False)
     described = json.loads(json.dumps(describe(experiment)))
     assert describe(resolve(described)) == described
-    data = samples if name.startswith("lifelong") else OTHERS.get(name, stand_in)
+    data = samples if name.startswith(("lifelong", "purchase")) else OTHERS.get(name, stand_in)
     experiment = dataclasses.replace(experiment, data=data)
     for setting, value in SMALL.items():
         place, _, last = setting.partition(".")

@@ -20,7 +20,7 @@ FLOORS = (
     ("data", "nn", "losses", "metrics", "decide"),
     ("models",),
     ("objectives", "optim"),
-    ("train", "evaluate", "baselines", "recommender", "lifelong", "generation", "forecasting"),
+    ("train", "evaluate", "baselines", "recommender", "lifelong", "generation", "forecasting", "purchasing"),
     ("experiment", "manifest", "transfer", "report", "progress"),
     ("run",),
     ("commands",),

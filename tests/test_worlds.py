@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from seqjax import losses, optim
+from seqjax.baselines.purchase import bag
+from seqjax.data import stages
 from seqjax.data.plan import session_plan
 from seqjax.data.process import echo, sample
 from seqjax.data.samples import target_plan
@@ -18,6 +20,7 @@ from seqjax.evaluate.ranking import rank_sessions, summary
 from seqjax.evaluate.response import predict as predict_responses
 from seqjax.metrics import roc_auc
 from seqjax.models.automaton import automaton
+from seqjax.models.cnn_lstm import CNNLSTM
 from seqjax.models.dien import DIEN
 from seqjax.models.din import DIN
 from seqjax.models.gru4rec import GRU4Rec
@@ -176,3 +179,40 @@ def test_responses_that_an_exact_lag_decides_among_distractors(name):
         assert area > 0.9 > counts + 0.1
     else:
         assert counts - 0.08 < area < counts + 4.0 * error
+
+
+KINDS = (("item", 7),)  # six categories and the target
+BUYERS = {
+    "GRU": GRUResponse(KINDS, hidden=16),
+    "CNN and LSTM": CNNLSTM(KINDS, width=16, filters=16, kernel=3, blocks=1, pool=1, hidden=16, window=54, head=(32,)),
+}
+
+
+@pytest.mark.parametrize("name", BUYERS)
+def test_models_of_sequences_know_who_will_buy_where_order_is_all(name):
+    made, model = stages.order_only(1), BUYERS[name]
+    train, _, test, _ = made.world.split
+    rows = [
+        target_plan(train, epoch=epoch, lanes=64, window=54) for epoch in range(4)
+    ]  # 54 events are the longest life
+    parts = {"item": ("item",)}, no_negatives, response_batch, model, ResponseHparams(5e-3)
+    corpus = jax.device_put(response_corpus(train))
+    params = trained(response_objective, optim.adam_decay, *parts, corpus, rows, 64)
+    score = predict_responses(model, params, test)
+    area, error = roc_auc(score[test.label], score[~test.label])
+    assert made.share(area) > 0.95 and area < made.world.ceiling["auc"] + 4.0 * error
+
+
+def test_trees_on_counts_know_who_will_buy_where_order_is_nothing_and_only_there():
+    ensemble = pytest.importorskip("sklearn.ensemble")
+
+    def area(made):
+        train, _, test, _ = made.world.split
+        trees = ensemble.HistGradientBoostingClassifier(max_iter=60, max_depth=3, random_state=0)
+        known, asked = (bag(part).of(np.arange(part.size)) for part in (train, test))
+        score = trees.fit(known, train.label).decision_function(asked)
+        return roc_auc(score[test.label], score[~test.label])[0]
+
+    assert area(stages.order_only(1)) == pytest.approx(0.5, abs=0.02)
+    counts = stages.counts_only(1)
+    assert 0.93 < counts.share(area(counts)) < 1.0

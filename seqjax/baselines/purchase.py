@@ -3,14 +3,14 @@
 A row describes what one user had done at one moment. About the user: days since the last purchase and since the first,
 numbers of baskets and events, money, the mean days between baskets, events in the last 1, 3, 7, 14, 30, 90 days, and
 how often each category was bought. About the category asked about: days since it was last bought, and how often in each
-of these windows.
+of these windows and at all. Without purchases all of a user's numbers are 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,6 +21,8 @@ from seqjax.data.split import DAY
 
 WINDOWS = (1, 3, 7, 14, 30, 90)
 """Days before the moment."""
+NEVER = 999.0
+"""Days since a category was bought that never was."""
 
 
 def purchase_trees(train: Samples, *, windows: tuple[int, ...] = WINDOWS, seed: int = 0) -> Predictor:
@@ -40,16 +42,16 @@ def purchase_logistic(train: Samples, *, windows: tuple[int, ...] = WINDOWS, str
 
     strength: the inverse of the penalty's weight (C). Raises ImportError without scikit-learn.
     """
-    return _by_category(train, lambda: _scaled(strength), lambda samples: _log(*table(samples, windows)))
+    return _by_category(train, lambda: _scaled(strength), lambda samples: _log(table(samples, windows)))
 
 
 def bag_of_categories(train: Samples, *, strength: float = 0.01) -> Predictor:
     """Log-odds of logistic regression on how often each category was bought, and on nothing else."""
-    return _by_category(train, lambda: _scaled(strength), lambda samples: _log(counts(samples), None))
+    return _by_category(train, lambda: _scaled(strength), lambda samples: _log(bag(samples)))
 
 
-def _log(row: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    return np.log1p(row), None if own is None else np.log1p(own)
+def _log(held: Table) -> Table:
+    return held._replace(row=np.log1p(held.row), own=None if held.own is None else np.log1p(held.own))
 
 
 def _scaled(strength: float) -> Any:
@@ -66,73 +68,80 @@ def _sklearn(room: str) -> Any:
         raise ImportError("this baseline needs scikit-learn: install the extra `trees`, seqjax[trees]") from error
 
 
-def _by_category(train: Samples, make: Callable[[], Any], described: Callable[[Samples], tuple]) -> Predictor:
-    """One classifier a category, each trained on the samples about it."""
-    row, own, where = (*described(train), moments(train)[0])
-    fitted = {}
+def _by_category(train: Samples, make: Callable[[], Any], described: Callable[[Samples], Table]) -> Predictor:
+    """One classifier a category, each trained on the samples about it; 0 for a category that it has no answer for."""
+    known, fitted = described(train), {}
     for item in np.unique(train.target["item"]):
-        here = train.target["item"] == item
-        if train.label[here].all() or not train.label[here].any():
-            continue
-        fitted[item] = make().fit(_beside(row[where[here]], own, here), train.label[here])
+        here = np.flatnonzero(train.target["item"] == item)
+        if 0 < np.count_nonzero(train.label[here]) < len(here):
+            fitted[item] = make().fit(known.of(here), train.label[here])
 
     def predictor(samples: Samples) -> Float[np.ndarray, "sample"]:
-        row, own, where = (*described(samples), moments(samples)[0])
-        said = np.zeros(samples.size)
+        held, said = described(samples), np.zeros(samples.size)
         for item, classifier in fitted.items():
-            if (here := samples.target["item"] == item).any():
-                said[here] = classifier.decision_function(_beside(row[where[here]], own, here))
+            if len(here := np.flatnonzero(samples.target["item"] == item)):
+                said[here] = classifier.decision_function(held.of(here))
         return said
 
     return predictor
 
 
-def _beside(row: np.ndarray, own: np.ndarray | None, here: np.ndarray) -> np.ndarray:
-    return row if own is None else np.concatenate([row, own[here]], axis=1)
+class Table(NamedTuple):
+    """What users had done at moments, a row for each; and what of it is about the category asked about."""
+
+    where: Int[np.ndarray, "sample"]  # the row of every sample
+    row: Float[np.ndarray, "row column"]
+    own: Float[np.ndarray, "sample features"] | None = None
+
+    def of(self, here: Int[np.ndarray, "chosen"]) -> Float[np.ndarray, "chosen features"]:
+        """All columns of the chosen samples."""
+        row = self.row[self.where[here]]
+        return row if self.own is None else np.concatenate([row, self.own[here]], axis=1)
 
 
-def moments(samples: Samples) -> tuple[Int[np.ndarray, "sample"], Samples]:
+def _moments(samples: Samples) -> tuple[Int[np.ndarray, "sample"], Samples]:
     """Which user at which moment each sample is about, numbered; and one sample for each of these."""
-    pairs = np.stack([samples.sequence, samples.cutoff, _moment(samples)])
-    _, first, where = np.unique(pairs, axis=1, return_index=True, return_inverse=True)
+    when = samples.cutoff if samples.moment is None else samples.moment
+    asked = np.stack([samples.sequence, samples.cutoff, when])
+    _, first, where = np.unique(asked, axis=1, return_index=True, return_inverse=True)
     return where.ravel(), samples.take(first)
 
 
-def counts(samples: Samples) -> Float[np.ndarray, "row word"]:
-    """How often each user had bought each category at each moment of `moments`."""
-    each = moments(samples)[1]
-    owner, event = visible(each)
-    words = len(samples.vocabulary["item"])
-    place = owner * words + samples.log.columns["item"][event] - 1
+def bag(samples: Samples) -> Table:
+    """How often each user had bought each category at each moment."""
+    where, each = _moments(samples)
+    return Table(where, _counts(each, *visible(each)))
+
+
+def _counts(each: Samples, owner: np.ndarray, event: np.ndarray) -> Float[np.ndarray, "row word"]:
+    words = len(each.vocabulary["item"])
+    place = owner * words + each.log.columns["item"][event] - 1
     return np.bincount(place, minlength=each.size * words).reshape(each.size, words).astype(np.float32)
 
 
-def table(
-    samples: Samples, windows: tuple[int, ...] = WINDOWS
-) -> tuple[Float[np.ndarray, "row column"], Float[np.ndarray, "sample column"]]:
-    """The columns about users at moments, for each of `moments`; and those about the category, for each sample."""
-    where, each = moments(samples)
+def table(samples: Samples, windows: tuple[int, ...] = WINDOWS) -> Table:
+    """All columns: see the module. Raises ValueError for a log without times."""
+    if "time" not in samples.log.columns:
+        raise ValueError("the log has no times, so that nothing is recent: take `bag_of_categories`, which needs none")
+    where, each = _moments(samples)
     owner, event = visible(each)
-    time, item = samples.log.columns["time"][event], samples.log.columns["item"][event]
-    moment = _moment(each)
+    time, moment, size = samples.log.columns["time"][event], _moment(each), each.size
     age = (moment[owner] - time) / DAY
-    size = np.maximum(each.cutoff, 1)
-    ends = np.cumsum(each.cutoff) - 1
-    last, first = (np.where(each.cutoff > 0, np.append(age, 0.0)[at], 0.0) for at in (ends, ends - size + 1))
+    ends, some = np.cumsum(each.cutoff) - 1, each.cutoff > 0
+    last, first = (np.where(some, np.append(age, 0.0)[at], 0.0) for at in (ends, ends - np.maximum(each.cutoff, 1) + 1))
     fresh = np.append(True, (np.diff(owner) != 0) | (np.diff(time) != 0))[: len(owner)]
-    baskets = np.bincount(owner, fresh, each.size)
-    money = np.bincount(owner, samples.log.columns.get("value", np.zeros(samples.events))[event], each.size)
-    recent = [np.bincount(owner, age <= days, each.size) for days in windows]
+    baskets = np.bincount(owner, fresh, size)
+    money = np.bincount(owner, samples.log.columns.get("value", np.zeros(samples.events))[event], size)
+    recent = [np.bincount(owner, age <= days, size) for days in windows]
     user = [last, first, baskets, each.cutoff, money, (first - last) / np.maximum(baskets - 1, 1), *recent]
-    row = np.concatenate([np.stack(user, axis=1).astype(np.float32), counts(samples)], axis=1)
+    row = np.concatenate([np.stack(user, axis=1).astype(np.float32), _counts(each, owner, event)], axis=1)
+
     words = len(samples.vocabulary["item"])
-    asked = where * words + samples.target["item"] - 1
-    place, cells = owner * words + item - 1, each.size * words
-    since = np.full(cells, np.inf)
+    asked, cells = where * words + samples.target["item"] - 1, size * words
+    place, since = owner * words + samples.log.columns["item"][event] - 1, np.full(size * words, NEVER)
     np.minimum.at(since, place, age)
-    own = [np.minimum(since[asked], 999.0)]
-    own += [np.bincount(place, age <= days, cells)[asked] for days in (*windows, np.inf)]
-    return row, np.stack(own, axis=1).astype(np.float32)
+    own = [since[asked], *(np.bincount(place, age <= days, cells)[asked] for days in (*windows, np.inf))]
+    return Table(where, row, np.stack(own, axis=1).astype(np.float32))
 
 
 def _moment(samples: Samples) -> Int[np.ndarray, "sample"]:

@@ -17,7 +17,7 @@ from seqjax.data.read import read_log
 from seqjax.data.vocabulary import extend, lookup
 from seqjax.data.write import check_ending, check_log_ending, write_log, write_rows
 from seqjax.evaluate.series import compare_series
-from seqjax.experiment import SettingError, call, override, parse_setting, resolve
+from seqjax.experiment import SettingError, call, override, parse_setting, resolve, settings_of
 from seqjax.generation import generate as draw
 from seqjax.manifest import write_json
 from seqjax.models.next_action import NextAction
@@ -87,9 +87,16 @@ def score(options: argparse.Namespace) -> None:
     scorer = resolve(settings["score"])
     for name, value in map(parse_setting, options.set):
         scorer = override(scorer, name, value)
-    log, notes = read_series(options.data, options, run.vocabulary["item"])
+    words = run.vocabulary["item"]
+    own = "words" in settings_of(scorer)  # such a scorer takes a log in its own words, users without a known event too
+    log, notes = read_series(options.data, options, None if own else words)
+    if own:
+        unseen = lookup(words, log.vocabulary["item"]) == 0
+        notes |= {"unseen_items": int(unseen.sum()), "unseen_events": int(log.counts()[1:][unseen].sum())}
+    offered = {"numbers": json.loads((options.run / "metrics.json").read_text()), "words": run.vocabulary}
+    offered |= {"told": settings["data"].get("told", ()), "seed": options.seed}
     try:
-        said = call(scorer, run.model, run.params, log, seed=options.seed)
+        said = call(scorer, run.model, run.params, log, **offered)
     except ValueError as error:
         raise SettingError(f"{error}") from None
     keys = dict(log.keys) or {"sequence": np.arange(1, log.sequences + 1)}

@@ -102,16 +102,16 @@ def repeat(log: EventLog, wanted: Int[np.ndarray, "item"], moment: int, horizon:
     horizon: None for all the time that the log goes on. Raises DataError for a moment outside the log, and for a
     horizon that ends more than a day after it.
     """
-    time = log.columns["time"]
-    end = int(time.max()) + 1 if horizon is None else int(moment + horizon * DAY)
-    if not time.min() < moment <= time.max() or not moment < end <= time.max() + DAY:
-        days = max(0.0, (int(time.max()) - moment) / DAY)
+    first, last = _span(log)
+    end = last + 1 if horizon is None else int(moment + horizon * DAY)
+    if not first < moment <= last or not moment < end <= last + DAY:
+        days = max(0.0, (last - moment) / DAY)
         raise DataError(
             f"the moment {_day(moment)} and a horizon of {(end - moment) / DAY:g} days do not fit the log, "
-            f"{_day(time.min())} to {_day(time.max())}: {days:.0f} days are left; choose another moment or horizon"
+            f"{_day(first)} to {_day(last)}: {days:.0f} days are left; choose another moment or horizon"
         )
     users = np.flatnonzero(log.lengths)
-    users = users[time[log.offsets[users]] < moment]
+    users = users[log.columns["time"][log.offsets[users]] < moment]
     moments = np.full(len(users), moment, np.int64)
     return Question(users, moments, next_bought(log, wanted, users, moments) < end)
 
@@ -134,17 +134,17 @@ def article(
     something related before it (then before the window). Raises DataError for a window that does not fit the log, by
     more than a day, and without positives.
     """
-    time, end = log.columns["time"], int(begin + days * DAY)
-    if begin < time.min() - DAY or end > time.max() + DAY or end <= begin:
+    start, last, end = *_span(log), int(begin + days * DAY)
+    if begin < start - DAY or end > last + DAY or end <= begin:
         raise DataError(
-            f"the window {_day(begin)} to {_day(end)} does not fit the log, {_day(time.min())} to {_day(time.max())}: "
+            f"the window {_day(begin)} to {_day(end)} does not fit the log, {_day(start)} to {_day(last)}: "
             "choose another begin or fewer days"
         )
     if gap < 0:
         raise DataError(f"gap={gap}: use 0 or more days; the feature day itself tells the answer")
     signs, users = np.union1d(wanted, related), np.arange(log.sequences)
     first = next_bought(log, signs, users, np.full(len(users), begin))
-    earliest = next_bought(log, signs, users, np.full(len(users), time.min()))
+    earliest = next_bought(log, signs, users, np.full(len(users), start))
     label = first < end
     moments = np.where(label, first - int(gap * DAY), 0)
     use = label & (seen_before(log, users, moments) > 0) & (earliest >= moments)
@@ -221,7 +221,7 @@ def balanced(
     if balance == "activity" and label.any():
         stratum = tenths(seen_before(log, question.sequence, question.moment), label)
     if balance == "hard":
-        bought = next_bought(log, near, question.sequence, np.full(len(label), log.columns["time"].min()))
+        bought = next_bought(log, near, question.sequence, np.full(len(label), _span(log)[0]))
         use = label | (bought < question.moment)
     marked = np.zeros(len(label), bool)
     marked[use] = one_to_one(label[use], random, stratum)
@@ -284,5 +284,10 @@ def refuse(samples: Samples, hidden: Int[np.ndarray, "item"] | None, name: str =
     return samples
 
 
+def _span(log: EventLog) -> tuple[int, int]:
+    """The first and the last second of a log."""
+    return int(log.columns["time"].min()), int(log.columns["time"].max())
+
+
 def _day(second: int) -> str:
-    return str(np.datetime64(int(second), "s").astype("datetime64[D]"))
+    return str(np.datetime64(second, "s").astype("datetime64[D]"))

@@ -16,7 +16,7 @@ from seqjax.data.split import DAY
 from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, reliability
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.evaluate.response import ResponseCases, predict
-from seqjax.evaluate.selection import at_threshold, average_precision, best_threshold, cumulative_gain, lift
+from seqjax.evaluate.selection import at_threshold, average_precision, best_threshold, cumulative_gain, lift, platt
 from seqjax.metrics import roc_auc
 
 REMOVED = (0, 1, 2, 5, 10)
@@ -48,17 +48,22 @@ def purchase(
 
     auc, average_precision: means over categories. precision, recall, f1 at log-odds 0, and `best_f1` at the threshold
     that is best on validation; log_loss, brier and calibration of probabilities, corrected from the prevalence in
-    training to that of the set (Elkan 2001, theorem 2), the natural one as in validation. removed/n/auc: without the
-    last n purchases. followed: of the tenth with the highest scores, the share that make more than 10 purchases in more
-    than 3 categories within 15 days, beside everybody's and that of users of like activity. Without `baselines`, as for
-    validation: auc, average_precision and log_loss.
+    training to that of the set (Elkan 2001, theorem 2), the natural one as in validation. natural/ece: after Platt's
+    scaling of each category on everybody in validation, calibration/category. removed/n/auc: without the last n
+    purchases. followed: of the tenth with the highest scores, the share that make more than 10 purchases in more than 3
+    categories within 15 days, beside everybody's and that of users of like activity. Without `baselines`, as for
+    validation: auc, average_precision and log_loss of the 1:1 set. Samples without kinds or moments are one set.
     """
     score = predict(model, params, samples)
     prior = priors(train, validation)
     if baselines is None:
-        return Evaluation(_ranked(score, samples, _main(samples)) | {"log_loss": _loss(score, samples.label)})
+        use = _main(samples)
+        loss = _loss(_at(score, samples, prior.trained)[use], samples.label[use])
+        return Evaluation(_ranked(score, samples, use) | {"log_loss": loss})
     threshold = _threshold(lambda part: predict(model, params, part), validation, prior)
     numbers = judged(score, samples, prior, threshold) | followed(score, samples)
+    scaling = scalings(lambda part: predict(model, params, part), validation)
+    numbers |= scaled(score, samples, scaling) | {f"calibration/{key}": value for key, value in scaling.items()}
     tables = {"gain": {"model": _gain(score, samples)}, "lift": {"model": _lift(score, samples)}}
     early = {"model": earliness(lambda part: predict(model, params, part), samples)}
     main = np.flatnonzero(_main(samples))
@@ -66,17 +71,50 @@ def purchase(
     for name, predictor in baselines.items():
         said = np.asarray(predictor(samples), np.float64)
         theirs = judged(said, samples, prior, _threshold(predictor, validation, prior))
+        theirs |= scaled(said, samples, scalings(predictor, validation))
         numbers |= {f"{name}/{key}": value for key, value in theirs.items()}
         if len(np.unique(samples.target["item"])) == 1:
             apart = cases.minus(cases._replace(score=said[main]), (), replicates)
             numbers |= {f"minus/{name}/{key}": value for key, value in apart.items()}
         tables["gain"][name], tables["lift"][name] = _gain(said, samples), _lift(said, samples)
         early[name] = earliness(predictor, samples)
-    numbers |= {f"removed/{n}/auc": area for n, area in zip(REMOVED, early["model"], strict=True)}
+    numbers |= {f"removed/{n}/auc": area for n, area in zip(REMOVED, early["model"], strict=False)}
     probability = special.expit(cases.score)
     bins = reliability(probability, cases.label)
     tables |= {"earliness": early, "reliability": {k: v.tolist() for k, v in bins._asdict().items()}}
     return Evaluation(numbers, cases, tables)
+
+
+def scalings(predictor: Predictor, validation: Samples | None) -> dict[str, float]:
+    """`<category>/scale` and `/shift` of Platt's sigmoid, fitted on everybody in validation; {} without one.
+
+    Of categories that all or none of them buy there is none.
+    """
+    if validation is None:
+        return {}
+    part = validation.take(np.flatnonzero(_first(validation)))
+    score, numbers = np.asarray(predictor(part), np.float64), {}
+    for item in np.unique(part.target["item"]):
+        here = part.target["item"] == item
+        if part.label[here].any() and not part.label[here].all() and np.isfinite(score[here]).all():
+            held = platt(score[here], part.label[here]).keywords
+            numbers |= {f"{part.vocabulary['item'][item - 1]}/{key}": float(value) for key, value in held.items()}
+    return numbers
+
+
+def scaled(score: np.ndarray, samples: Samples, scaling: Mapping[str, float]) -> dict[str, float]:
+    """Calibration of everybody's probabilities after `scalings`, of the categories that have one."""
+    words = samples.vocabulary["item"].tolist()
+    pairs = [(scaling.get(f"{word}/scale", np.nan), scaling.get(f"{word}/shift", np.nan)) for word in words]
+    scale, shifted = np.array(pairs).T[:, samples.target["item"] - 1]
+    use = _first(samples) & np.isfinite(scale)
+    if not use.any():
+        return {}
+    probability, label = special.expit(scale * score + shifted)[use], samples.label[use]
+    return {
+        "natural/ece": calibration_error(probability, label),
+        "natural/ece_floor": calibration_floor(probability),
+    }
 
 
 def priors(train: Samples | None, validation: Samples | None) -> Prior:
@@ -97,35 +135,54 @@ def priors(train: Samples | None, validation: Samples | None) -> Prior:
 
 def judged(score: Float[np.ndarray, "sample"], samples: Samples, prior: Prior, threshold: float) -> dict[str, float]:
     """The numbers of one score: the 1:1 set, everybody, and later."""
-    main, everybody = _main(samples), samples.moment == samples.moment.min()
-    later = ~everybody
+    main, everybody = _main(samples), _first(samples)
+    later = ~everybody & _balanced(samples)
     numbers = _ranked(score, samples, main) | _selected(score, samples, prior, threshold, main)
     numbers |= {f"natural/{key}": value for key, value in _ranked(score, samples, everybody).items()}
-    natural = _at(score, samples, prior.trained) + prior.natural[samples.target["item"]]
+    natural = _at(score, samples, prior.trained) + _odds(prior.natural, samples)
     numbers["natural/log_loss"] = _loss(natural[everybody], samples.label[everybody])
     numbers["natural/positive"] = float(samples.label[everybody].mean())
     picked = at_threshold(natural[everybody], samples.label[everybody], 0.0)
     numbers |= {"natural/precision": picked.precision, "natural/recall": picked.recall, "natural/f1": picked.f1}
     if later.any():
-        held = _ranked(score, samples, later & (samples.kind == BALANCED))
-        numbers |= {f"later/{key}": value for key, value in held.items()}
+        numbers |= {f"later/{key}": value for key, value in _ranked(score, samples, later).items()}
     for item in np.unique(samples.target["item"]):
         here = everybody & (samples.target["item"] == item)
-        word = samples.vocabulary["item"][item - 1]
-        numbers[f"by_category/{word}/auc"] = roc_auc(score[here & samples.label], score[here & ~samples.label])[0]
+        if (here & samples.label).any() and (here & ~samples.label).any():
+            word = samples.vocabulary["item"][item - 1]
+            numbers[f"by_category/{word}/auc"] = roc_auc(score[here & samples.label], score[here & ~samples.label])[0]
     return numbers
+
+
+def _first(samples: Samples) -> Bool[np.ndarray, "sample"]:
+    """Marks what every user is asked first about a category; all samples where moments are not known."""
+    if samples.moment is None:
+        return np.ones(samples.size, bool)
+    rows = len(samples.vocabulary["item"]) + 1
+    _, pair = np.unique(samples.sequence.astype(np.int64) * rows + samples.target["item"], return_inverse=True)
+    first = np.full(samples.size, samples.moment.max(initial=0))
+    np.minimum.at(first, pair, samples.moment)
+    return samples.moment == first[pair]
+
+
+def _balanced(samples: Samples) -> Bool[np.ndarray, "sample"]:
+    """Marks the 1:1 sets of all moments; all samples where there are no kinds."""
+    return np.ones(samples.size, bool) if samples.kind is None else samples.kind == BALANCED
 
 
 def _main(samples: Samples) -> Bool[np.ndarray, "sample"]:
     """Marks the 1:1 set at the first moment; all samples of a set that is not divided so."""
-    if samples.kind is None or samples.moment is None:
-        return np.ones(samples.size, bool)
-    return (samples.kind == BALANCED) & (samples.moment == samples.moment.min())
+    return _balanced(samples) & _first(samples)
+
+
+def _odds(prior: Float[np.ndarray, "row"], samples: Samples) -> Float[np.ndarray, "sample"]:
+    """The log-odds that are known of each sample's category; 0 where nothing is known of any."""
+    return prior[samples.target["item"]] if len(prior) else np.zeros(samples.size)
 
 
 def _at(score: np.ndarray, samples: Samples, prior: Float[np.ndarray, "row"]) -> Float[np.ndarray, "sample"]:
     """Log-odds at 1:1, from log-odds at a prevalence by category."""
-    return score - (prior[samples.target["item"]] if len(prior) else 0.0)
+    return score - _odds(prior, samples)
 
 
 def _ranked(score: np.ndarray, samples: Samples, use: Bool[np.ndarray, "sample"]) -> dict[str, float]:
@@ -162,7 +219,7 @@ def _selected(
 
 
 def _loss(z: np.ndarray, label: Bool[np.ndarray, "sample"]) -> float:
-    return float(np.logaddexp(0.0, np.where(label, -z, z)).mean())
+    return float(np.logaddexp(0.0, np.where(label, -z, z)).mean()) if len(z) else float("nan")
 
 
 def _threshold(predictor: Predictor, validation: Samples | None, prior: Prior) -> float:
@@ -173,22 +230,23 @@ def _threshold(predictor: Predictor, validation: Samples | None, prior: Prior) -
     return best_threshold(_at(np.asarray(predictor(part)), part, prior.trained), part.label)
 
 
-def _everybody(samples: Samples) -> Int[np.ndarray, "chosen"]:
-    return np.flatnonzero(samples.moment == samples.moment.min())
-
-
 def _gain(score: np.ndarray, samples: Samples) -> list[float]:
-    here = _everybody(samples)
+    here = _first(samples)
     return cumulative_gain(score[here], samples.label[here]).tolist()
 
 
 def _lift(score: np.ndarray, samples: Samples) -> list[float]:
-    here = _everybody(samples)
+    here = _first(samples)
     return lift(score[here], samples.label[here]).tolist()
 
 
 def earliness(predictor: Predictor, samples: Samples) -> list[float]:
-    """AUC of the 1:1 set without the last 0, 1, 2, 5, 10 purchases of every user."""
+    """AUC of the 1:1 set without the last 0, 1, 2, 5, 10 purchases of every user.
+
+    Nothing where targets have features of their own, which would still tell of what is removed.
+    """
+    if samples.target.keys() - {"item", "user"}:
+        return []
     part = samples.take(np.flatnonzero(_main(samples)))
     every = np.ones(part.size, bool)
     parts = (shift(part, removed) for removed in REMOVED)
@@ -196,22 +254,36 @@ def earliness(predictor: Predictor, samples: Samples) -> list[float]:
 
 
 def followed(score: np.ndarray, samples: Samples) -> dict[str, float]:
-    """The share of busy users among the selected tenth, among everybody, and among users of like activity."""
-    here = _everybody(samples)
+    """The share of busy users among the selected tenth, among everybody, and among users of like activity.
+
+    Of like activity is, for every one of the selected, another user who is not selected and whose number of visible
+    events is nearest. Nothing where moments or times are not known.
+    """
+    if samples.moment is None or "time" not in samples.log.columns:
+        return {}
+    here = np.flatnonzero(_first(samples))
     some = samples.take(here)
-    busy = _busy(some)
-    order = np.argsort(-score[here], kind="stable")
-    selected = np.zeros(len(here), bool)
-    selected[order[: max(len(here) // 10, 1)]] = True
-    rank = np.argsort(np.argsort(some.cutoff, kind="stable"))
-    rest = np.flatnonzero(~selected)
-    rest = rest[np.argsort(rank[rest])]
-    near = rest[np.clip(np.searchsorted(rank[rest], rank[selected]), 0, len(rest) - 1)]
+    busy, order = _busy(some), np.argsort(-score[here], kind="stable")
+    selected = order[: max(len(here) // 10, 1)]
+    rest = np.flatnonzero(~np.isin(some.sequence, some.sequence[selected]))
+    near = _alike(some.cutoff, selected, rest) if len(rest) else rest
     return {
         "followed/selected": float(busy[selected].mean()),
         "followed/everybody": float(busy.mean()),
-        "followed/like_activity": float(busy[near].mean()),
+        "followed/like_activity": float(busy[near].mean()) if len(near) else float("nan"),
     }
+
+
+def _alike(
+    activity: Int[np.ndarray, "sample"], selected: Int[np.ndarray, "chosen"], rest: Int[np.ndarray, "known"]
+) -> Int[np.ndarray, "chosen"]:
+    """For every selected sample the one of the rest with the nearest activity; neighbours in order where many tie."""
+    rank = np.argsort(np.argsort(activity, kind="stable"))
+    rest = rest[np.argsort(rank[rest])]
+    above = np.searchsorted(rank[rest], rank[selected])
+    low, high = rest[np.maximum(above - 1, 0)], rest[np.minimum(above, len(rest) - 1)]
+    nearer = np.abs(activity[low] - activity[selected]) < np.abs(activity[high] - activity[selected])
+    return np.where(nearer, low, high)
 
 
 def _busy(samples: Samples, purchases: int = 10, categories: int = 3) -> Bool[np.ndarray, "sample"]:

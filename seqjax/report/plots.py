@@ -121,14 +121,14 @@ def comparison(rows: Sequence[Series], zero: Sequence[str] = ()) -> Figure:
 
 
 @styled
-def curves(rows: Sequence[Series], x_label: str, y_label: str) -> Figure:
-    """Lines over numeric places, each named at its right end; hollow series are dashed."""
+def curves(rows: Sequence[Series], x_label: str, y_label: str, bottom: float = 0.0) -> Figure:
+    """Lines over numeric places, each named at its right end, from `bottom` or lower up; hollow series are dashed."""
     figure, ((axis,),) = canvas(3.2, 1, 1)
     for row in sorted(rows, key=lambda row: row.ink != MUTED):  # the point of the figure lies on top
         axis.plot(row.places, row.values, color=row.ink, linestyle=(0, (3, 2)) if row.hollow else "-", linewidth=1.2)
         points(axis, row, range(len(row.places)), row.values, upright=True)
     axis.set(xlabel=x_label, ylabel=y_label, xticks=sorted({place for row in rows for place in row.places}))
-    axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    axis.set_ylim(bottom=min(bottom, axis.get_ylim()[0]))
     rates(axis.yaxis, 5)
     name_ends(axis, rows)
     return figure

@@ -12,15 +12,17 @@ from seqjax.report.page import Page
 from seqjax.report.plots import BLUE, MUTED, Series, number
 from seqjax.report.response import reliability_figure
 from seqjax.report.selection import (
-    EARLINESS_CAPTION,
     GAIN_CAPTION,
     LIFT_CAPTION,
     earliness_figure,
     gain_figure,
     lift_figure,
 )
-from seqjax.report.tables import estimate, spoken
+from seqjax.report.tables import estimate, label, spoken
 
+REMOVED_CAPTION = (
+    "AUC of the 1:1 set with the last purchases of every history removed. Compared with the whole history, at 0."
+)
 SELECTED = ("precision", "recall", "f1", "best_f1", "average_precision", "natural/precision", "natural/f1", "later/auc")
 
 
@@ -51,7 +53,7 @@ def selection_html(page: Page) -> str:
         f"has precision .5 and F1 .667; at natural prevalence precision {number(share)}. The source article reports "
     )
     note += "precision and recall above .8 at 1:1 on its own data."
-    return grid(["", *(spoken(name, " ") for name in names)], body) + f'<p class="note">{note}</p>'
+    return grid(["", *(label(name) for name in names)], body) + f'<p class="note">{note}</p>'
 
 
 def curves_of(page: Page, table: str) -> dict[str, list[float]]:
@@ -75,14 +77,14 @@ def lift_html(page: Page) -> str:
 
 def earliness_html(page: Page) -> str:
     """AUC without the last purchases."""
-    curves = curves_of(page, "earliness")
+    curves = {name: curve for name, curve in curves_of(page, "earliness").items() if curve}
     if not curves:
         return ""
     rows = [
         Series(name, list(REMOVED), curve, ink=MUTED if line else BLUE)
         for line, (name, curve) in enumerate(curves.items())
     ]
-    return drawn(earliness_figure(rows, "AUC"), "AUC without the last purchases", EARLINESS_CAPTION)
+    return drawn(earliness_figure(rows, "AUC"), "AUC without the last purchases", REMOVED_CAPTION)
 
 
 def categories_html(page: Page) -> str:
@@ -96,7 +98,7 @@ def categories_html(page: Page) -> str:
         cells = "".join(cell(estimate(page.metrics, f"{before}by_category/{word}/auc")) for before in befores)
         body.append(f'<tr><th scope="row">{html.escape(word.capitalize())}</th>{cells}</tr>')
     note = '<p class="note">ROC-AUC among all users at the moment; .5 is chance.</p>'
-    return grid(["", *(html.escape(row.title) for row in page.rows)], body) + note
+    return grid(["", *(row.title for row in page.rows)], body) + note
 
 
 def followed_html(page: Page) -> str:

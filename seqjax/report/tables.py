@@ -29,7 +29,11 @@ LABELS = {
     "log_loss": "log-loss",
 }
 LOWER_IS_BETTER = {"nats", "excess", "bits", "perplexity", "jsd", "brier", "ece", "log_loss"}
-NO_BASELINES = {"minus", "by_position", "by_popularity", "by_length", "validation", "train"}
+NO_BASELINES = {
+    *("minus", "by_position", "by_popularity", "by_length", "by_category", "validation", "train"),
+    *("natural", "later", "removed", "followed", "calibration"),
+}
+"""First parts of flat names that are no baselines."""
 DAGGER = "\u2020"
 SEES_MORE = f"{DAGGER} sees more than the model does: no peer"
 BRACKETS = "[95 % bootstrap interval over sequences]"

@@ -29,7 +29,7 @@ from seqjax.data.purchases import (
     split_users,
 )
 from seqjax.data.samples import Samples
-from seqjax.data.sources.complete_journey import GAPS, check_files, gaps, last_bought, wheel_folder
+from seqjax.data.sources.complete_journey import GAPS, check_files, gaps, wheel_folder
 from seqjax.data.split import DAY
 
 DEFAULT = ("CIGARETTES", "CAT FOOD", "BABY FOODS", "CANDY - PACKAGED", "DOMESTIC WINE")
@@ -37,6 +37,10 @@ WAITS = np.array(["first", "same basket", "0", "1", "2-3", "4-7", "8-14", "15+"]
 """Whole days since the purchase before, as the words of the column `wait`."""
 SPENT = np.array(["under 1", "1-2", "2-4", "4-8", "8-16", "16+"])
 """Dollars, the lower bound included, as the words of the column `spent`."""
+TIMES = np.array(["0", "1", "2", "3-4", "5-8", "9-16", "17+"])
+"""How often the household had bought the category before, as the words of the column `times`."""
+DERIVED = {"gap": GAPS, "times": TIMES, "wait": WAITS}
+"""Words of the columns that follow from categories and times."""
 PARTS = ("train", "validation", "test")
 STEP = 30 * DAY
 """Seconds between the moments of training."""
@@ -70,9 +74,9 @@ def lines(folder: Path) -> tuple[pa.Table, dict[str, int]]:
 def purchase_log(table: pa.Table, seed: int = 0) -> tuple[EventLog, dict[str, np.ndarray]]:
     """Every household's purchases by time, and the department of every category; the order in a basket is drawn.
 
-    Id columns: `item`, the category; `gap`, days since the household last bought it; `wait`, days since the purchase
-    before; `spent`, dollars. Numbers: `time`, `quantity`, `value`. The department of a category is that of most of its
-    lines.
+    Id columns: `item`, the category; `gap`, days since the household last bought it; `times`, how often before; `wait`,
+    days since the purchase before; `spent`, dollars. Numbers: `time`, `quantity`, `value`. The department of a category
+    is that of most of its purchases.
     """
     code, words = codes(table["item"])
     owner, users = codes(table["user"])
@@ -83,19 +87,22 @@ def purchase_log(table: pa.Table, seed: int = 0) -> tuple[EventLog, dict[str, np
     value = table["value"].to_numpy().astype(np.float32)[order]
     offsets = np.searchsorted(owner, np.arange(len(users) + 1))
     log = EventLog(offsets, {"item": item, "time": time}, {"item": np.sort(words)}, {"user": users})
-    columns = {
-        "gap": _gaps(log),
-        "wait": _waits(log),
+    columns = derived(log) | {
         "spent": (1 + np.searchsorted([1, 2, 4, 8, 16], value, side="right")).astype(np.int32),
         "quantity": table["quantity"].to_numpy().astype(np.float32)[order],
         "value": value,
     }
-    vocabulary = log.vocabulary | {"gap": GAPS, "wait": WAITS, "spent": SPENT}
+    vocabulary = log.vocabulary | DERIVED | {"spent": SPENT}
     level, vocabulary["department"] = codes(table["department"])
     levels = len(vocabulary["department"])
     often = np.bincount(item * levels + level[order], minlength=(len(words) + 1) * levels).reshape(-1, levels)
     department = np.append(0, 1 + often[1:].argmax(axis=1)).astype(np.int32)
     return log._replace(columns=log.columns | columns, vocabulary=vocabulary), {"department": department}
+
+
+def derived(log: EventLog) -> dict[str, Int[np.ndarray, "event"]]:
+    """Id columns that follow from the categories and times of a log in order of time: `gap`, `times` and `wait`."""
+    return {"gap": _gaps(log), "times": times(_before(log)), "wait": _waits(log)}
 
 
 def _gaps(log: EventLog) -> Int[np.ndarray, "event"]:
@@ -105,6 +112,20 @@ def _gaps(log: EventLog) -> Int[np.ndarray, "event"]:
     same = (np.diff(item[order]) == 0) & (np.diff(owner[order]) == 0)
     found = np.ones(log.events, np.int32)
     found[order[1:]] = np.where(same, gaps(np.diff(log.columns["time"][order]) // DAY), 1)
+    return found
+
+
+def times(count: Int[np.ndarray, "chosen"]) -> Int[np.ndarray, "chosen"]:
+    """Ids of numbers among the words `TIMES`."""
+    return (1 + np.searchsorted([1, 2, 3, 5, 9, 17], count, side="right")).astype(np.int32)
+
+
+def _before(log: EventLog) -> Int[np.ndarray, "event"]:
+    """How many purchases of the same category by the same household come before each event."""
+    pair = log.sequence.astype(np.int64) * (len(log.vocabulary["item"]) + 1) + log.columns["item"]
+    order = np.argsort(pair, kind="stable")
+    found = np.zeros(log.events, np.int64)
+    found[order] = np.arange(log.events) - np.searchsorted(pair[order], pair[order])
     return found
 
 
@@ -138,26 +159,31 @@ def purchases(
     balance: str = "uniform",
     lift: float = 2.0,
     natural: bool = False,
+    told: Sequence[str] = (),
     test_share: float = 0.3,
     validation_share: float = 0.1,
 ) -> Split:
     """Who buys in each of the categories after the moment: samples, users split by `seed`.
 
-    categories: by name; `largest` asks about so many of the most bought instead. protocol: "repeat" or "article" (see
-    `data.purchases`; there the window is the log, and moments and horizons do not matter). balance: all parts are 1:1
-    in every category at every moment, "uniform"; by "activity", within tenths of numbers of visible events; or "hard",
-    against users who bought a category of at least this `lift`. Beside the 1:1 set (kind 0) validation and test, and
-    with `natural` training, hold everybody else (kind 1). moments: training asks at so many, 30 days apart, backwards.
+    categories: by name, after the `largest`, the so many that most households bought. protocol: "repeat" or "article"
+    (see `data.purchases`; there the window is the log, and moments and horizons do not matter). balance: all parts are
+    1:1 in every category at every moment, "uniform"; by "activity", within tenths of numbers of visible events; or
+    "hard", against users who bought a category of at least this `lift`. Beside the 1:1 set (kind 0) validation and
+    test, and with `natural` training, hold all others (kind 1). moments: training asks at so many, 30 days apart, back.
     The test also asks the same users `later` days (0: never) after, with the horizon that is left, at most `horizon`.
 
-    A target has a `gap`, days since the household last bought the category. Raises DataError for an unknown category,
-    protocol or balance, a moment that is no date, moments and horizons that do not fit the log, shares that leave a
-    part empty, and a category that all or none buy, or that has nobody to balance with.
+    told: what a target says of the household and the category, as of the moment: "gap", days since it was last bought,
+    and "times", how often. Raises DataError for an unknown category, protocol, balance or feature to tell, a moment
+    that is no date, moments and horizons that do not fit the log, shares that leave a part empty, and a category that
+    all or none buy, or that has nobody to balance with.
     """
+    if unknown := set(told) - {"gap", "times"}:
+        raise DataError(f"told={min(unknown)!r}: there are gap, times")
     table, notes = lines(Path(folder) if folder else wheel_folder())
     log, side = purchase_log(table, seed)
     random = np.random.default_rng((seed, 1))
-    wanted = most_bought(log, largest) if largest else ids_of(log, categories)
+    named, wanted = ids_of(log, categories), most_bought(log, largest)
+    wanted = np.append(wanted, named[~np.isin(named, wanted)])
     part = split_users(log.sequences, test_share, validation_share, random)
     if protocol == "repeat":
         asked = repeats(log, wanted, second_of(moment), horizon, later, moments)
@@ -167,7 +193,7 @@ def purchases(
         raise DataError(f"protocol={protocol!r}: there are repeat, article")
     pieces = [piece for one in asked for piece in in_parts(log, one, part, balance, lift, random)]
     chosen = ([one for one in pieces if one[0] == number] for number in range(3))
-    parts = (_joined(log, side, some, name, natural) for some, name in zip(chosen, PARTS, strict=True))
+    parts = (_joined(log, side, some, name, natural, told) for some, name in zip(chosen, PARTS, strict=True))
     return Split(*parts, notes | {"protocol": protocol, "order_seed": seed, "categories": len(wanted)})
 
 
@@ -190,10 +216,10 @@ def repeats(
         raise DataError(f"moments={moments}, later={later}: ask at 1 moment or more, and later by 0 days or more")
     after = moment + int(later * DAY)
     left = (int(log.columns["time"].max()) + 1 - after) / DAY
-    times = [(moment, horizon, (0, 1, 2))] + [(moment - STEP * step, horizon, (0,)) for step in range(1, moments)]
-    times += [(after, min(horizon, left), (2,))] if later else []
+    dates = [(moment, horizon, (0, 1, 2))] + [(moment - STEP * step, horizon, (0,)) for step in range(1, moments)]
+    dates += [(after, min(horizon, left), (2,))] if later else []
     known = seen_before(log, np.arange(log.sequences), np.full(log.sequences, moment)) > 0
-    for time, days, parts in times:
+    for time, days, parts in dates:
         for item in wanted:
             question = repeat(log, item[None], time, days)
             yield Asked(int(item), parts, question.take(known[question.sequence]))
@@ -207,9 +233,8 @@ def articles(
     days = (int(log.columns["time"].max()) + 1 - begin) / DAY
     for item in wanted:
         near = related(log, item[None], least=lift)
-        yield Asked(
-            int(item), (0, 1, 2), article(log, item[None], near, begin, random, days=days), np.append(near, item)
-        )
+        question = article(log, item[None], near, begin, random, days=days)
+        yield Asked(int(item), (0, 1, 2), question, hidden=np.append(near, item))
 
 
 def in_parts(
@@ -232,7 +257,7 @@ def in_parts(
         yield number, asked._replace(question=question), np.where(marked, BALANCED, REST).astype(np.int8)
 
 
-def _joined(log: EventLog, side: dict, pieces: list, name: str, natural: bool) -> Samples:
+def _joined(log: EventLog, side: dict, pieces: list, name: str, natural: bool, told: Sequence[str]) -> Samples:
     """The samples of one part, after a look at what must be hidden from each."""
     _, asked, kinds = zip(*pieces, strict=True)
     question = Question(*map(np.concatenate, zip(*(one.question for one in asked), strict=True)))
@@ -241,23 +266,31 @@ def _joined(log: EventLog, side: dict, pieces: list, name: str, natural: bool) -
     for one in (one for one in asked if one.hidden is not None):
         refuse(samples.take(np.flatnonzero(item == one.item)), one.hidden, name)
     samples = samples if natural or name != "train" else samples.take(np.flatnonzero(samples.kind == BALANCED))
-    return samples._replace(target={**samples.target, "gap": asked_gaps(samples)})
+    known = as_of(samples) if told else {}
+    return samples._replace(target={**samples.target, **{feature: known[feature] for feature in told}})
 
 
-def asked_gaps(samples: Samples) -> Int[np.ndarray, "sample"]:
-    """Ids of the days from each user's last visible purchase of the category asked about to the moment; 1 for none."""
-    log, item = samples.log, samples.target["item"]
+def as_of(samples: Samples) -> dict[str, Int[np.ndarray, "sample"]]:
+    """Ids of the days from each user's last visible purchase of the category asked about to the moment, and how often.
+
+    The `gap` of a category that was not bought is 1, as of an event that is the first.
+    """
+    log, item, rows = samples.log, samples.target["item"], len(samples.vocabulary["item"]) + 1
     begin = log.offsets[:-1][samples.sequence]
     end = begin + samples.cutoff
-    last = last_bought(log, end, item)
+    place = (log.sequence.astype(np.int64) * rows + log.columns["item"]) * log.events + np.arange(log.events)
+    order = np.argsort(place)
+    asked = (samples.sequence.astype(np.int64) * rows + item) * log.events + end
+    last = order[np.searchsorted(place[order], asked) - 1]  # of the category before `end`, if there is one
     held = (log.columns["item"][last] == item) & (last >= begin) & (last < end)
-    return np.where(held, gaps((samples.moment - log.columns["time"][last]) // DAY), 1).astype(np.int32)
+    gap = np.where(held, gaps((samples.moment - log.columns["time"][last]) // DAY), 1).astype(np.int32)
+    return {"gap": gap, "times": times(np.where(held, _before(log)[last] + 1, 0))}
 
 
 def most_bought(log: EventLog, count: int) -> Int[np.ndarray, "item"]:
     """The categories that most households bought, most first."""
     rows = len(log.vocabulary["item"]) + 1
     users = np.bincount(np.unique(log.sequence.astype(np.int64) * rows + log.columns["item"]) % rows, minlength=rows)
-    if not 0 < count < rows:
+    if not 0 <= count < rows:
         raise DataError(f"largest={count}: there are {rows - 1} categories")
     return np.argsort(-users, kind="stable")[:count].astype(np.int32)

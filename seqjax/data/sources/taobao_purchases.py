@@ -28,7 +28,8 @@ def purchases(
 
     Events are categories (column `item`) and what was done with them (`behaviour`); training is 1:1, validation and
     test hold the 1:1 set (kind 0) and all other users (kind 1), users split by `seed`. `path` as in `taobao.users`.
-    Raises DataError for a moment outside the nine days and where nobody, or everybody, buys.
+    Raises DataError for a moment that is no date, for one, or a horizon, that does not fit the nine days, for shares
+    that leave a part empty, and where nobody of a part, or everybody, buys.
     """
     items, side, notes = users(path)
     words = np.append(items.vocabulary["category"], ANY)
@@ -37,8 +38,7 @@ def purchases(
     log = EventLog(items.offsets, columns, {"item": words, "behaviour": BEHAVIOURS}, items.keys)
     random = np.random.default_rng((seed, 1))
     part = split_users(log.sequences, test_share, validation_share, random)
-    second = int(datetime.datetime.fromisoformat(moment).replace(tzinfo=CHINA).timestamp())
-    question = asked(log, second, horizon)
+    question = asked(log, second_of(moment), horizon)
     parts = []
     for number, name in enumerate(("train", "validation", "test")):
         here = question.take(np.flatnonzero(part[question.sequence] == number))
@@ -50,6 +50,14 @@ def purchases(
         target = np.full(len(use), len(words), np.int32)
         parts.append(purchase_samples(log, here.take(use), target, kind=kind, name=name))
     return Split(*parts, notes)
+
+
+def second_of(moment: str) -> int:
+    """The second of a date, or of a date and a time, in China; raises DataError for another text."""
+    try:
+        return int(datetime.datetime.fromisoformat(moment).replace(tzinfo=CHINA).timestamp())
+    except ValueError as error:
+        raise DataError(f"moment={moment!r} is no date: write it as 2017-12-01") from error
 
 
 def asked(log: EventLog, moment: int, horizon: float) -> Question:
