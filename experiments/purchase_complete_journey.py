@@ -11,7 +11,7 @@ counts learn from the same samples.
 from functools import partial
 
 from seqjax import optim
-from seqjax.baselines.purchase import bag_of_categories, purchase_logistic, purchase_trees
+from seqjax.baselines.purchase import bag_of_categories, count_trees, purchase_logistic, purchase_trees
 from seqjax.data.samples import target_plan
 from seqjax.data.sources import journey_purchases
 from seqjax.evaluate.purchase import purchase
@@ -24,7 +24,9 @@ from seqjax.report.purchase import purchase_sections
 from seqjax.train.fit import Stop
 
 experiment = Experiment(
-    data=partial(journey_purchases.purchases, categories=journey_purchases.DEFAULT, moments=4, told=("gap", "times")),
+    data=partial(
+        journey_purchases.purchases, categories=journey_purchases.DEFAULT, moments=4, told=("gap", "times", "wait")
+    ),
     corpus=response_corpus,
     plan=partial(target_plan, lanes=64, window=512, targets=1),
     gather=response_batch,
@@ -32,7 +34,7 @@ experiment = Experiment(
     model=partial(
         CNNLSTM,
         features=("item", "gap", "wait"),
-        candidate=("item", "gap", "times"),
+        candidate=("item", "gap", "times", "wait"),
         width=16,
         filters=32,
         hidden=32,
@@ -43,7 +45,7 @@ experiment = Experiment(
     optimizer=optim.adam_decay,
     hparams=ResponseHparams(learning_rate=1e-3, dropout_hidden=0.3),
     evaluate=purchase,
-    baselines=(purchase_trees, purchase_logistic, bag_of_categories),
+    baselines=(purchase_trees, count_trees, purchase_logistic, bag_of_categories),
     stop=Stop(epochs=12, patience=4, metric="auc"),
     headline=("auc", "precision", "recall", "f1"),
     sections=purchase_sections,

@@ -12,7 +12,7 @@ is the mean over categories.
 from functools import partial
 
 from seqjax import optim
-from seqjax.baselines.purchase import purchase_logistic, purchase_trees
+from seqjax.baselines.purchase import count_trees, purchase_logistic, purchase_trees
 from seqjax.data.samples import target_plan
 from seqjax.data.sources import journey_purchases
 from seqjax.evaluate.purchase import purchase
@@ -36,19 +36,21 @@ experiment = Experiment(
         categories=journey_purchases.DEFAULT,
         moments=4,
         natural=True,
-        told=("gap", "times"),
+        told=("gap", "times", "wait"),
     ),
     corpus=response_corpus,
     plan=partial(target_plan, lanes=32, window=4200, targets=50),
     gather=response_batch,
     draw=no_negatives,
-    model=partial(SumPooling, features=("item", "gap"), candidate=("item", "gap", "times"), width=32, pool="root"),
+    model=partial(
+        SumPooling, features=("item", "gap"), candidate=("item", "gap", "times", "wait"), width=32, pool="root"
+    ),
     objective=partial(response_objective, block=128),
     views={"item": ("item",)},
     optimizer=optim.adam_decay,
     hparams=ResponseHparams(learning_rate=2e-3, dropout_hidden=0.2),
     evaluate=purchase,
-    baselines=(purchase_trees, purchase_logistic),
+    baselines=(purchase_trees, count_trees, purchase_logistic),
     stop=Stop(epochs=10, patience=3, metric="auc"),
     headline=("auc", "natural/auc", "later/auc", "average_precision"),
     sections=purchase_sections,

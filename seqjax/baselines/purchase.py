@@ -9,6 +9,7 @@ of these windows and at all. Without purchases all of a user's numbers are 0.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -27,14 +28,17 @@ NEVER = 999.0
 
 def purchase_trees(train: Samples, *, windows: tuple[int, ...] = WINDOWS, seed: int = 0) -> Predictor:
     """Log-odds of gradient-boosted trees; raises ImportError without scikit-learn."""
-    ensemble = _sklearn("ensemble")
+    return _by_category(train, partial(_trees, seed), lambda samples: table(samples, windows))
 
-    def make() -> Any:
-        return ensemble.HistGradientBoostingClassifier(
-            learning_rate=0.05, max_iter=100, max_leaf_nodes=15, early_stopping=False, random_state=seed
-        )
 
-    return _by_category(train, make, lambda samples: table(samples, windows))
+def count_trees(train: Samples, *, seed: int = 0) -> Predictor:
+    """`purchase_trees` of counts of categories, days since the last purchase, baskets, events and money alone."""
+
+    def bare(samples: Samples) -> Table:
+        where, row, _ = table(samples, ())
+        return Table(where, np.delete(row, (1, 5), axis=1))
+
+    return _by_category(train, partial(_trees, seed), bare)
 
 
 def purchase_logistic(train: Samples, *, windows: tuple[int, ...] = WINDOWS, strength: float = 0.01) -> Predictor:
@@ -48,6 +52,11 @@ def purchase_logistic(train: Samples, *, windows: tuple[int, ...] = WINDOWS, str
 def bag_of_categories(train: Samples, *, strength: float = 0.01) -> Predictor:
     """Log-odds of logistic regression on how often each category was bought, and on nothing else."""
     return _by_category(train, lambda: _scaled(strength), lambda samples: _log(bag(samples)))
+
+
+def _trees(seed: int) -> Any:
+    settings = {"learning_rate": 0.05, "max_iter": 100, "max_leaf_nodes": 15, "early_stopping": False}
+    return _sklearn("ensemble").HistGradientBoostingClassifier(**settings, random_state=seed)
 
 
 def _log(held: Table) -> Table:

@@ -132,8 +132,12 @@ def _before(log: EventLog) -> Int[np.ndarray, "event"]:
 def _waits(log: EventLog) -> Int[np.ndarray, "event"]:
     """Ids of the days since the event before, 2 within a basket."""
     apart = np.diff(log.columns["time"], prepend=0)
-    days = 3 + np.searchsorted([1, 2, 4, 8, 15], apart // DAY, side="right")
-    return np.where(log.first(), 1, np.where(apart == 0, 2, days)).astype(np.int32)
+    return np.where(log.first(), 1, np.where(apart == 0, 2, waited(apart // DAY))).astype(np.int32)
+
+
+def waited(days: Int[np.ndarray, "interval"]) -> Int[np.ndarray, "interval"]:
+    """Ids of whole days among the words `WAITS`, for purchases in different baskets."""
+    return 3 + np.searchsorted([1, 2, 4, 8, 15], days, side="right").astype(np.int32)
 
 
 class Asked(NamedTuple):
@@ -173,12 +177,12 @@ def purchases(
     The test also asks the same users `later` days (0: never) after, with the horizon that is left, at most `horizon`.
 
     told: what a target says of the household and the category, as of the moment: "gap", days since it was last bought,
-    and "times", how often. Raises DataError for an unknown category, protocol, balance or feature to tell, a moment
-    that is no date, moments and horizons that do not fit the log, shares that leave a part empty, and a category that
-    all or none buy, or that has nobody to balance with.
+    "times", how often, and "wait", days since the last purchase of anything. Raises DataError for an unknown category,
+    protocol, balance or feature to tell, a moment that is no date, moments and horizons that do not fit the log, shares
+    that leave a part empty, and a category that all or none buy, or that has nobody to balance with.
     """
-    if unknown := set(told) - {"gap", "times"}:
-        raise DataError(f"told={min(unknown)!r}: there are gap, times")
+    if unknown := set(told) - DERIVED.keys():
+        raise DataError(f"told={min(unknown)!r}: there are {', '.join(DERIVED)}")
     table, notes = lines(Path(folder) if folder else wheel_folder())
     log, side = purchase_log(table, seed)
     random = np.random.default_rng((seed, 1))
@@ -271,10 +275,7 @@ def _joined(log: EventLog, side: dict, pieces: list, name: str, natural: bool, t
 
 
 def as_of(samples: Samples) -> dict[str, Int[np.ndarray, "sample"]]:
-    """Ids of the days from each user's last visible purchase of the category asked about to the moment, and how often.
-
-    The `gap` of a category that was not bought is 1, as of an event that is the first.
-    """
+    """Ids by feature of what each user had done by the moment, as if the category asked about were bought then."""
     log, item, rows = samples.log, samples.target["item"], len(samples.vocabulary["item"]) + 1
     begin = log.offsets[:-1][samples.sequence]
     end = begin + samples.cutoff
@@ -284,7 +285,9 @@ def as_of(samples: Samples) -> dict[str, Int[np.ndarray, "sample"]]:
     last = order[np.searchsorted(place[order], asked) - 1]  # of the category before `end`, if there is one
     held = (log.columns["item"][last] == item) & (last >= begin) & (last < end)
     gap = np.where(held, gaps((samples.moment - log.columns["time"][last]) // DAY), 1).astype(np.int32)
-    return {"gap": gap, "times": times(np.where(held, _before(log)[last] + 1, 0))}
+    idle = waited((samples.moment - log.columns["time"][np.maximum(end - 1, 0)]) // DAY)
+    wait = np.where(samples.cutoff > 0, idle, 1).astype(np.int32)
+    return {"gap": gap, "times": times(np.where(held, _before(log)[last] + 1, 0)), "wait": wait}
 
 
 def most_bought(log: EventLog, count: int) -> Int[np.ndarray, "item"]:
