@@ -166,9 +166,10 @@ def test_a_target_is_told_of_the_whole_life():
     """The last user's last event, too; days count to the second after the log's last event."""
     known = prepared(LOG, WORDS, ("gap",), seed=0)
     target = {"item": np.full(5, 1, np.int32)}
-    held = told_of(known, target, ["gap", "times"], moment=int(LOG.columns["time"].max()) + 1)
+    held = told_of(known, target, ["gap", "times", "wait"], moment=int(LOG.columns["time"].max()) + 1)
     assert GAPS[held["gap"] - 1].tolist() == ["8-14", "first", "0-1", "first", "0-1"]
     assert TIMES[held["times"] - 1].tolist() == ["1", "0", "2", "0", "1"]
+    assert WAITS[held["wait"] - 1].tolist() == ["4-7", "first", "1", "8-14", "0"]
     plain = score(told=(), numbers=None)["probability"]  # what is told takes part only where the run's targets had it
     np.testing.assert_allclose(plain, special.expit([-0.249, 0.0, 1.0, 0.001, 0.75]), rtol=1e-5)
 
@@ -195,7 +196,7 @@ ERRORS = {
     "unknown category": ({"category": "tea"}, DataError, r"there is no category 'tea'; near it are a"),
     "a feature": ({"model": Strange()}, DataError, r"the model reads 'behaviour', .* as gap, times, wait do"),
     "other words": ({"words": {**WORDS, "wait": np.array(["x"])}}, DataError, r"the model reads 'wait'"),
-    "told": ({"told": ("wait",)}, DataError, r"targets cannot be told 'wait'; there are gap, times"),
+    "told": ({"told": ("price",)}, DataError, r"the model reads 'price', which does not follow from categories"),
     "no times": ({"log": timeless()}, DataError, r"no times, and the model reads 'wait': name their column \(--time"),
     "nothing known": (
         {"log": log_of([(1, "z")], words=OTHER)}, DataError, r"none of the log's categories \(z, d, c, \.\.\) is one of"

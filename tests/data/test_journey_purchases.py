@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 from journey_files import bought
+from purchase_logs import ids, log_of
 from response_files import folder_or_skip
 
 from seqjax.data.events import DataError
-from seqjax.data.purchases import BALANCED, REST
+from seqjax.data.purchases import BALANCED, REST, Question, purchase_samples
 from seqjax.data.sources import journey_purchases
-from seqjax.data.sources.journey_purchases import DEFAULT, purchases, second_of
+from seqjax.data.sources.complete_journey import GAPS
+from seqjax.data.sources.journey_purchases import DEFAULT, TIMES, WAITS, as_of, purchases, second_of
 from seqjax.data.split import DAY
 
 
-@pytest.mark.parametrize("told", [(), ("gap",), ("times", "gap")])
+@pytest.mark.parametrize("told", [(), ("gap",), ("times", "gap", "wait")])
 def test_a_target_says_what_it_is_told_to(busy, told):
     split = purchases(busy, told=told, **SMALL)
     assert all(set(part.target) == {"item", *told} for part in parts_of(split))
@@ -49,7 +51,13 @@ def each(samples):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"moments": 3}, {"moments": 2, "natural": True}, {"largest": 3, "later": 0.0, "horizon": 6.0}]
+    "settings",
+    [
+        {},
+        {"moments": 3},
+        {"moments": 2, "natural": True},
+        {"largest": 3, "categories": (), "later": 0.0, "horizon": 6.0},
+    ],
 )
 def test_parts_are_apart_and_balanced(busy, settings):
     split = purchases(busy, **SMALL | settings)
@@ -258,3 +266,15 @@ def test_real_purchases():
     expected = dict(zip(DEFAULT, (418, 342, 195, 1201, 305), strict=True))
     assert count.keys() == expected.keys()
     assert all(count[word] == pytest.approx(expected[word], rel=0.03) for word in DEFAULT)
+
+
+def test_targets_tell_the_same_of_users_who_never_come_back():
+    """What is told is counted from the user's own visible events, also where they are the last of the log's."""
+    log = log_of([(0, "a"), (3, "a"), (5, "b")], [(0, "a"), (4, "b")], [(1, "c")])
+    question = Question(np.array([0, 0, 1, 2]), np.full(4, 9 * DAY), np.array([False, True, False, True]))
+    told = as_of(purchase_samples(log, question, ids("abac")))
+    assert GAPS[told["gap"] - 1].tolist() == ["4-7", "4-7", "8-14", "8-14"]
+    assert TIMES[told["times"] - 1].tolist() == ["2", "1", "1", "1"]
+    assert WAITS[told["wait"] - 1].tolist() == ["4-7", "4-7", "4-7", "8-14"]
+    never = as_of(purchase_samples(log, question._replace(sequence=np.array([1, 1, 2, 2])), ids("cdab")))
+    assert set(GAPS[never["gap"] - 1]) == {"first"} and set(TIMES[never["times"] - 1]) == {"0"}

@@ -186,7 +186,8 @@ def purchases(
     table, notes = lines(Path(folder) if folder else wheel_folder())
     log, side = purchase_log(table, seed)
     random = np.random.default_rng((seed, 1))
-    named, wanted = ids_of(log, categories), most_bought(log, largest)
+    wanted = most_bought(log, largest)
+    named = ids_of(log, categories) if categories or not largest else wanted
     wanted = np.append(wanted, named[~np.isin(named, wanted)])
     part = split_users(log.sequences, test_share, validation_share, random)
     if protocol == "repeat":
