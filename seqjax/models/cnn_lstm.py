@@ -14,13 +14,12 @@ from seqjax.nn.dropout import Noise
 from seqjax.nn.features import embedded
 from seqjax.nn.lstm import LSTMCell
 from seqjax.nn.perceptron import Perceptron
-from seqjax.nn.recent import CausalConvolution, Recent, empty, extended, present, pushed
+from seqjax.nn.recent import CausalConvolution, Recent, Windowed, present
 from seqjax.nn.recurrence import recur
-from seqjax.nn.window import front
 from seqjax.types import Event
 
 
-class CNNLSTM(nn.Module):
+class CNNLSTM(Windowed):
     """Log-odds from a perceptron of [v, h, h W * v], h the last state of an LSTM over convolved events; one user.
 
         `blocks` times: `convolutions` times x = ReLU(causal convolution of x), then x = maximum over `pool` neighbours
@@ -59,23 +58,6 @@ class CNNLSTM(nn.Module):
         self.cell = LSTMCell(self.hidden, top)
         self.project = nn.Dense(asked, use_bias=False)
         self.perceptron = Perceptron(self.hidden + 2 * asked, self.head, tanh, self.normalise)
-
-    def init_state(self) -> Recent:
-        """An empty window."""
-        return empty(self.window, self.width * len(self.features))
-
-    def step(self, state: Recent, event: Event, noise: Noise | None = None) -> Recent:
-        """One event in."""
-        del noise
-        return pushed(state, self.embed(event, self.features))
-
-    def encode(
-        self, state: Recent, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
-    ) -> tuple[Recent, Recent]:
-        """Reads the valid events; returns the last state and the state after every event."""
-        del noise
-        events, count = front(events, valid)
-        return extended(state, lambda events: self.embed(events, self.features), events, count)
 
     def read(self, state: Recent, target: Event, noise: Noise | None = None) -> Float[Array, ""]:
         """Log-odds of a response to the target."""

@@ -7,18 +7,17 @@ from typing import Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from seqjax.nn.activation import elu
 from seqjax.nn.dropout import Noise
 from seqjax.nn.features import embedded
 from seqjax.nn.perceptron import Perceptron, Relevance
-from seqjax.nn.recent import Recent, empty, extended, present, pushed
-from seqjax.nn.window import front
+from seqjax.nn.recent import Recent, Windowed, present
 from seqjax.types import Event
 
 
-class DIN(nn.Module):
+class DIN(Windowed):
     """Deep interest network, Zhou et al. (2018), "Deep Interest Network for Click-Through Rate Prediction"; one user.
 
         s = sum_i a_i x_i        a_i = MLP([v, x_i, v - x_i, v * x_i])        over the last `window` events
@@ -48,23 +47,6 @@ class DIN(nn.Module):
         self.project = nn.Dense(inputs, use_bias=False) if asked != inputs else None
         self.relevance = Relevance(inputs, self.attention)
         self.perceptron = Perceptron(asked + 2 * inputs, self.head, elu, self.normalise)
-
-    def init_state(self) -> Recent:
-        """An empty window."""
-        return empty(self.window, self.width * len(self.features))
-
-    def step(self, state: Recent, event: Event, noise: Noise | None = None) -> Recent:
-        """One event in."""
-        del noise
-        return pushed(state, self.embed(event, self.features))
-
-    def encode(
-        self, state: Recent, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
-    ) -> tuple[Recent, Recent]:
-        """Reads the valid events; returns the last state and the state after every event."""
-        del noise
-        events, count = front(events, valid)
-        return extended(state, lambda events: self.embed(events, self.features), events, count)
 
     def read(
         self, state: Recent, target: Event, noise: Noise | None = None, weights: bool = False

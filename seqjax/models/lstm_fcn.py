@@ -7,20 +7,19 @@ from typing import Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from seqjax.nn.activation import tanh
 from seqjax.nn.dropout import Noise, dropout
 from seqjax.nn.features import embedded
 from seqjax.nn.lstm import LSTMCell
 from seqjax.nn.perceptron import Perceptron
-from seqjax.nn.recent import CausalConvolution, Recent, empty, extended, present, pushed
+from seqjax.nn.recent import CausalConvolution, Recent, Windowed, present
 from seqjax.nn.recurrence import recur
-from seqjax.nn.window import front
 from seqjax.types import Event
 
 
-class LSTMFCN(nn.Module):
+class LSTMFCN(Windowed):
     """Log-odds from a perceptron of [v, s, s W * v], s = [m, h] of two branches over the last events; one user.
 
         m = mean over the events of the last of x = ReLU(LayerNorm(causal convolution of x)), three in a row
@@ -57,23 +56,6 @@ class LSTMFCN(nn.Module):
         self.cell = LSTMCell(self.cells, inputs)
         self.project = nn.Dense(asked, use_bias=False)
         self.perceptron = Perceptron(self.filters[-1] + self.cells + 2 * asked, self.head, tanh, self.normalise)
-
-    def init_state(self) -> Recent:
-        """An empty window."""
-        return empty(self.window, self.width * len(self.features))
-
-    def step(self, state: Recent, event: Event, noise: Noise | None = None) -> Recent:
-        """One event in."""
-        del noise
-        return pushed(state, self.embed(event, self.features))
-
-    def encode(
-        self, state: Recent, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
-    ) -> tuple[Recent, Recent]:
-        """Reads the valid events; returns the last state and the state after every event."""
-        del noise
-        events, count = front(events, valid)
-        return extended(state, lambda events: self.embed(events, self.features), events, count)
 
     def read(self, state: Recent, target: Event, noise: Noise | None = None) -> Float[Array, ""]:
         """Log-odds of a response to the target."""

@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seqjax.nn.dropout import Noise
 from seqjax.nn.init import block_uniform
+from seqjax.nn.window import front
 from seqjax.types import Event
 
 
@@ -64,6 +66,30 @@ def present(recent: Recent) -> Bool[Array, "window"]:
     """Which places of one window hold an event: the last `count`."""
     window = len(recent.vectors)
     return jnp.arange(window) >= window - recent.count
+
+
+class Windowed(nn.Module):
+    """A model of the last `window` events: its state is `Recent`, and only `read` computes anything.
+
+    A subclass has the fields `window`, `width` and `features`, and makes `embed` (`nn.features`) in its `setup`.
+    """
+
+    def init_state(self) -> Recent:
+        """An empty window."""
+        return empty(self.window, self.width * len(self.features))
+
+    def step(self, state: Recent, event: Event, noise: Noise | None = None) -> Recent:
+        """One event in."""
+        del noise
+        return pushed(state, self.embed(event, self.features))
+
+    def encode(
+        self, state: Recent, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
+    ) -> tuple[Recent, Recent]:
+        """Reads the valid events; returns the last state and the state after every event."""
+        del noise
+        events, count = front(events, valid)
+        return extended(state, lambda events: self.embed(events, self.features), events, count)
 
 
 class CausalConvolution(nn.Module):
