@@ -15,8 +15,8 @@ from scipy import special
 
 from seqjax.data.events import DataError, EventLog, expressed
 from seqjax.data.purchases import ids_of
+from seqjax.data.recency import DERIVED, as_of, derived
 from seqjax.data.samples import Samples
-from seqjax.data.sources.journey_purchases import DERIVED, as_of, derived
 from seqjax.evaluate.selection import cost_threshold, deciles
 from seqjax.types import Event
 

@@ -9,8 +9,8 @@ from purchase_logs import log_of
 from scipy import special
 
 from seqjax.data.events import DataError, EventLog
+from seqjax.data.recency import DERIVED, GAPS, TIMES, WAITS
 from seqjax.data.samples import Samples
-from seqjax.data.sources.journey_purchases import DERIVED, GAPS, TIMES, WAITS
 from seqjax.evaluate.purchase import scaled, scalings
 from seqjax.evaluate.response import predict
 from seqjax.evaluate.selection import platt

@@ -11,14 +11,13 @@ counted as if its own user had not had the target, unless the history holds it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from seqjax.baselines.learners import boosted, scaled_logistic
 from seqjax.baselines.response import Predictor, attribute_overlap, earlier, learned, looked_up, visible
 from seqjax.data.events import keep
 from seqjax.data.protocols import beside
@@ -34,23 +33,12 @@ def boosted_trees(train: Samples, *, limit: int = 50_000, seed: int = 0) -> Pred
     sample stands one about an item, drawn uniformly, that its user did not have. Raises ImportError without
     scikit-learn.
     """
-    trees = _sklearn("ensemble").HistGradientBoostingClassifier(
-        learning_rate=0.05, max_iter=100, max_leaf_nodes=15, early_stopping=False, random_state=seed
-    )
-    return _trained(trees, train, limit, seed)
+    return _trained(boosted(seed), train, limit, seed)
 
 
 def logistic(train: Samples, *, limit: int = 50_000, seed: int = 0) -> Predictor:
     """Log-odds of logistic regression on the four counts, each scaled to variance 1; trained as `boosted_trees` is."""
-    scale, regression = _sklearn("preprocessing").StandardScaler(), _sklearn("linear_model").LogisticRegression()
-    return _trained(_sklearn("pipeline").make_pipeline(scale, regression), train, limit, seed)
-
-
-def _sklearn(room: str) -> ModuleType:
-    try:
-        return import_module(f"sklearn.{room}")
-    except ImportError as error:
-        raise ImportError("this baseline needs scikit-learn: install the extra `trees`, seqjax[trees]") from error
+    return _trained(scaled_logistic(), train, limit, seed)
 
 
 def _trained(classifier: Any, train: Samples, limit: int, seed: int) -> Predictor:

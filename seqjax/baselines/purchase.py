@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from seqjax.baselines.learners import boosted, scaled_logistic
 from seqjax.baselines.response import Predictor, visible
 from seqjax.data.samples import Samples
 from seqjax.data.split import DAY
@@ -28,7 +28,7 @@ NEVER = 999.0
 
 def purchase_trees(train: Samples, *, windows: tuple[int, ...] = WINDOWS, seed: int = 0) -> Predictor:
     """Log-odds of gradient-boosted trees; raises ImportError without scikit-learn."""
-    return _by_category(train, partial(_trees, seed), lambda samples: table(samples, windows))
+    return _by_category(train, partial(boosted, seed), lambda samples: table(samples, windows))
 
 
 def count_trees(train: Samples, *, seed: int = 0) -> Predictor:
@@ -38,7 +38,7 @@ def count_trees(train: Samples, *, seed: int = 0) -> Predictor:
         where, row, _ = table(samples, ())
         return Table(where, np.delete(row, (1, 5), axis=1))
 
-    return _by_category(train, partial(_trees, seed), bare)
+    return _by_category(train, partial(boosted, seed), bare)
 
 
 def purchase_logistic(train: Samples, *, windows: tuple[int, ...] = WINDOWS, strength: float = 0.01) -> Predictor:
@@ -46,35 +46,16 @@ def purchase_logistic(train: Samples, *, windows: tuple[int, ...] = WINDOWS, str
 
     strength: the inverse of the penalty's weight (C). Raises ImportError without scikit-learn.
     """
-    return _by_category(train, lambda: _scaled(strength), lambda samples: _log(table(samples, windows)))
+    return _by_category(train, partial(scaled_logistic, strength), lambda samples: _log(table(samples, windows)))
 
 
 def bag_of_categories(train: Samples, *, strength: float = 0.01) -> Predictor:
     """Log-odds of logistic regression on how often each category was bought, and on nothing else."""
-    return _by_category(train, lambda: _scaled(strength), lambda samples: _log(bag(samples)))
-
-
-def _trees(seed: int) -> Any:
-    settings = {"learning_rate": 0.05, "max_iter": 100, "max_leaf_nodes": 15, "early_stopping": False}
-    return _sklearn("ensemble").HistGradientBoostingClassifier(**settings, random_state=seed)
+    return _by_category(train, partial(scaled_logistic, strength), lambda samples: _log(bag(samples)))
 
 
 def _log(held: Table) -> Table:
     return held._replace(row=np.log1p(held.row), own=None if held.own is None else np.log1p(held.own))
-
-
-def _scaled(strength: float) -> Any:
-    scale = _sklearn("preprocessing").StandardScaler()
-    return _sklearn("pipeline").make_pipeline(
-        scale, _sklearn("linear_model").LogisticRegression(C=strength, max_iter=500)
-    )
-
-
-def _sklearn(room: str) -> Any:
-    try:
-        return import_module(f"sklearn.{room}")
-    except ImportError as error:
-        raise ImportError("this baseline needs scikit-learn: install the extra `trees`, seqjax[trees]") from error
 
 
 def _by_category(train: Samples, make: Callable[[], Any], described: Callable[[Samples], Table]) -> Predictor:

@@ -8,9 +8,9 @@ from response_files import folder_or_skip
 
 from seqjax.data.events import DataError
 from seqjax.data.purchases import BALANCED, REST, Question, purchase_samples
+from seqjax.data.recency import GAPS, TIMES, WAITS, as_of
 from seqjax.data.sources import journey_purchases
-from seqjax.data.sources.complete_journey import GAPS
-from seqjax.data.sources.journey_purchases import DEFAULT, TIMES, WAITS, as_of, purchases, second_of
+from seqjax.data.sources.journey_purchases import DEFAULT, purchases, second_of
 from seqjax.data.split import DAY
 
 

@@ -22,12 +22,10 @@ from jaxtyping import Int
 from seqjax.data.build import codes
 from seqjax.data.events import DataError, EventLog, Split, at_least, take
 from seqjax.data.read import read_log
+from seqjax.data.recency import GAPS, as_of, derived
 from seqjax.data.samples import ask, checked
 from seqjax.data.split import DAY, tail
 from seqjax.data.visits import split_visits, visit_log
-
-GAPS = np.array(["first", "0-1", "2-3", "4-7", "8-14", "15-28", "29-56", "57+"])
-"""Whole days since a household last bought a type, as the words of the column `gap`."""
 
 
 def wheel_folder() -> Path:
@@ -166,9 +164,8 @@ def again(
     head = found.head[basket]
     sequence = log.sequence[head]
     time = log.columns["time"]
-    gap = gaps((time[head] - time[last_bought(log, head, item)]) // DAY)
-    samples = ask(log, sequence, head - log.offsets[:-1][sequence], label, item)
-    samples = samples._replace(target={**samples.target, "gap": gap})
+    samples = ask(log, sequence, head - log.offsets[:-1][sequence], label, item)._replace(moment=time[head])
+    samples = samples._replace(target={**samples.target, "gap": as_of(samples)["gap"]})
     test = time.max() - test_days * DAY
     part = np.searchsorted([test - validation_days * DAY, test], time[head], side="right")
     judged, skipped = time[found.head] >= test, int(np.count_nonzero(count == 0))
@@ -187,33 +184,10 @@ def households(table: pa.Table, random: np.random.Generator) -> EventLog:
     time = table["time"].to_numpy()
     order = np.lexsort((random.random(len(code)), time, owner))
     item, owner, time = np.argsort(np.argsort(words))[code[order]] + 1, owner[order], time[order]
-    by_type = np.lexsort((np.arange(len(item)), item, owner))
-    same = (np.diff(item[by_type]) == 0) & (np.diff(owner[by_type]) == 0)
-    days = np.diff(time[by_type]) // DAY
-    gap = np.ones(len(item), np.int32)
-    gap[by_type[1:]] = np.where(same, gaps(days), 1)
-    return EventLog(
-        np.searchsorted(owner, np.arange(len(users) + 1)),
-        {"item": item.astype(np.int32), "gap": gap, "time": time},
-        {"item": np.sort(words), "gap": GAPS},
-        {"user": users},
-    )
-
-
-def gaps(days: Int[np.ndarray, "interval"]) -> Int[np.ndarray, "interval"]:
-    """Ids of whole days among the words `GAPS`."""
-    return (2 + np.searchsorted([2, 4, 8, 15, 29, 57], days, side="right")).astype(np.int32)
-
-
-def last_bought(
-    log: EventLog, head: Int[np.ndarray, "sample"], item: Int[np.ndarray, "sample"]
-) -> Int[np.ndarray, "sample"]:
-    """The household's last event of each type before a basket that begins at event `head`; it must have one."""
-    types, events = len(log.vocabulary["item"]) + 1, np.arange(log.events)
-    place = (log.sequence.astype(np.int64) * types + log.columns["item"]) * log.events + events
-    order = np.argsort(place)
-    asked = (log.sequence[head].astype(np.int64) * types + item) * log.events + head
-    return order[np.searchsorted(place[order], asked) - 1]
+    offsets = np.searchsorted(owner, np.arange(len(users) + 1))
+    columns, words = {"item": item.astype(np.int32), "time": time}, {"item": np.sort(words), "gap": GAPS}
+    log = EventLog(offsets, columns, words, {"user": users})
+    return log._replace(columns={**columns, "gap": derived(log)["gap"]})
 
 
 class Repeats(NamedTuple):

@@ -28,19 +28,14 @@ from seqjax.data.purchases import (
     seen_before,
     split_users,
 )
+from seqjax.data.recency import DERIVED, as_of, derived
 from seqjax.data.samples import Samples
-from seqjax.data.sources.complete_journey import GAPS, check_files, gaps, wheel_folder
+from seqjax.data.sources.complete_journey import check_files, wheel_folder
 from seqjax.data.split import DAY
 
 DEFAULT = ("CIGARETTES", "CAT FOOD", "BABY FOODS", "CANDY - PACKAGED", "DOMESTIC WINE")
-WAITS = np.array(["first", "same basket", "0", "1", "2-3", "4-7", "8-14", "15+"])
-"""Whole days since the purchase before, as the words of the column `wait`."""
 SPENT = np.array(["under 1", "1-2", "2-4", "4-8", "8-16", "16+"])
 """Dollars, the lower bound included, as the words of the column `spent`."""
-TIMES = np.array(["0", "1", "2", "3-4", "5-8", "9-16", "17+"])
-"""How often the household had bought the category before, as the words of the column `times`."""
-DERIVED = {"gap": GAPS, "times": TIMES, "wait": WAITS}
-"""Words of the columns that follow from categories and times."""
 PARTS = ("train", "validation", "test")
 STEP = 30 * DAY
 """Seconds between the moments of training."""
@@ -100,46 +95,6 @@ def purchase_log(table: pa.Table, seed: int = 0) -> tuple[EventLog, dict[str, np
     return log._replace(columns=log.columns | columns, vocabulary=vocabulary), {"department": department}
 
 
-def derived(log: EventLog) -> dict[str, Int[np.ndarray, "event"]]:
-    """Id columns that follow from the categories and times of a log in order of time: `gap`, `times` and `wait`."""
-    return {"gap": _gaps(log), "times": times(_before(log)), "wait": _waits(log)}
-
-
-def _gaps(log: EventLog) -> Int[np.ndarray, "event"]:
-    """Ids of the time since the household last bought the category, 1 for the first time."""
-    item, owner = log.columns["item"], log.sequence
-    order = np.lexsort((np.arange(log.events), item, owner))
-    same = (np.diff(item[order]) == 0) & (np.diff(owner[order]) == 0)
-    found = np.ones(log.events, np.int32)
-    found[order[1:]] = np.where(same, gaps(np.diff(log.columns["time"][order]) // DAY), 1)
-    return found
-
-
-def times(count: Int[np.ndarray, "chosen"]) -> Int[np.ndarray, "chosen"]:
-    """Ids of numbers among the words `TIMES`."""
-    return (1 + np.searchsorted([1, 2, 3, 5, 9, 17], count, side="right")).astype(np.int32)
-
-
-def _before(log: EventLog) -> Int[np.ndarray, "event"]:
-    """How many purchases of the same category by the same household come before each event."""
-    pair = log.sequence.astype(np.int64) * (len(log.vocabulary["item"]) + 1) + log.columns["item"]
-    order = np.argsort(pair, kind="stable")
-    found = np.zeros(log.events, np.int64)
-    found[order] = np.arange(log.events) - np.searchsorted(pair[order], pair[order])
-    return found
-
-
-def _waits(log: EventLog) -> Int[np.ndarray, "event"]:
-    """Ids of the days since the event before, 2 within a basket."""
-    apart = np.diff(log.columns["time"], prepend=0)
-    return np.where(log.first(), 1, np.where(apart == 0, 2, waited(apart // DAY))).astype(np.int32)
-
-
-def waited(days: Int[np.ndarray, "interval"]) -> Int[np.ndarray, "interval"]:
-    """Ids of whole days among the words `WAITS`, for purchases in different baskets."""
-    return 3 + np.searchsorted([1, 2, 4, 8, 15], days, side="right").astype(np.int32)
-
-
 class Asked(NamedTuple):
     """What users are asked about one category."""
 
@@ -186,9 +141,7 @@ def purchases(
     table, notes = lines(Path(folder) if folder else wheel_folder())
     log, side = purchase_log(table, seed)
     random = np.random.default_rng((seed, 1))
-    wanted = most_bought(log, largest)
-    named = ids_of(log, categories) if categories or not largest else wanted
-    wanted = np.append(wanted, named[~np.isin(named, wanted)])
+    wanted = asked_about(log, categories, largest)
     part = split_users(log.sequences, test_share, validation_share, random)
     if protocol == "repeat":
         asked = repeats(log, wanted, second_of(moment), horizon, later, moments)
@@ -200,6 +153,13 @@ def purchases(
     chosen = ([one for one in pieces if one[0] == number] for number in range(3))
     parts = (_joined(log, side, some, name, natural, told) for some, name in zip(chosen, PARTS, strict=True))
     return Split(*parts, notes | {"protocol": protocol, "order_seed": seed, "categories": len(wanted)})
+
+
+def asked_about(log: EventLog, categories: Sequence[str], largest: int) -> Int[np.ndarray, "item"]:
+    """Ids of the `largest` categories, and of those named that are not among them."""
+    most = most_bought(log, largest)
+    named = ids_of(log, categories) if categories or not largest else most
+    return np.append(most, named[~np.isin(named, most)])
 
 
 def second_of(moment: str) -> int:
@@ -273,22 +233,6 @@ def _joined(log: EventLog, side: dict, pieces: list, name: str, natural: bool, t
     samples = samples if natural or name != "train" else samples.take(np.flatnonzero(samples.kind == BALANCED))
     known = as_of(samples) if told else {}
     return samples._replace(target={**samples.target, **{feature: known[feature] for feature in told}})
-
-
-def as_of(samples: Samples) -> dict[str, Int[np.ndarray, "sample"]]:
-    """Ids by feature of what each user had done by the moment, as if the category asked about were bought then."""
-    log, item, rows = samples.log, samples.target["item"], len(samples.vocabulary["item"]) + 1
-    begin = log.offsets[:-1][samples.sequence]
-    end = begin + samples.cutoff
-    place = (log.sequence.astype(np.int64) * rows + log.columns["item"]) * log.events + np.arange(log.events)
-    order = np.argsort(place)
-    asked = (samples.sequence.astype(np.int64) * rows + item) * log.events + end
-    last = order[np.searchsorted(place[order], asked) - 1]  # of the category before `end`, if there is one
-    held = (log.columns["item"][last] == item) & (last >= begin) & (last < end)
-    gap = np.where(held, gaps((samples.moment - log.columns["time"][last]) // DAY), 1).astype(np.int32)
-    idle = waited((samples.moment - log.columns["time"][np.maximum(end - 1, 0)]) // DAY)
-    wait = np.where(samples.cutoff > 0, idle, 1).astype(np.int32)
-    return {"gap": gap, "times": times(np.where(held, _before(log)[last] + 1, 0)), "wait": wait}
 
 
 def most_bought(log: EventLog, count: int) -> Int[np.ndarray, "item"]:

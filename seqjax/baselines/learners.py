@@ -1,0 +1,29 @@
+"""Classifiers of scikit-learn, which is imported where one is made."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+def boosted(seed: int) -> Any:
+    """A hundred gradient-boosted trees of 15 leaves; raises ImportError without scikit-learn."""
+    settings = {"learning_rate": 0.05, "max_iter": 100, "max_leaf_nodes": 15, "early_stopping": False}
+    return _sklearn("ensemble").HistGradientBoostingClassifier(**settings, random_state=seed)
+
+
+def scaled_logistic(strength: float = 1.0) -> Any:
+    """Logistic regression on columns scaled to variance 1; raises ImportError without scikit-learn.
+
+    strength: the inverse of the penalty's weight (C).
+    """
+    scale, regression = _sklearn("preprocessing").StandardScaler(), _sklearn("linear_model").LogisticRegression
+    return _sklearn("pipeline").make_pipeline(scale, regression(C=strength, max_iter=500))
+
+
+def _sklearn(room: str) -> ModuleType:
+    try:
+        return import_module(f"sklearn.{room}")
+    except ImportError as error:
+        raise ImportError("this baseline needs scikit-learn: install the extra `trees`, seqjax[trees]") from error
