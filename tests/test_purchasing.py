@@ -239,7 +239,7 @@ def test_scaling_is_platts_on_everybody_of_a_category():
     z, item = random.normal(size=400), np.repeat([1, 2, 3], [200, 150, 50]).astype(np.int32)
     label = (random.random(400) < special.expit(3.0 * z - 1.0)) & (item < 3)  # nobody takes the third
     samples = samples_of(z, label, item, np.zeros(400, int))
-    numbers = scalings(lambda part: z[part.sequence], samples)
+    numbers = scalings(z[samples.sequence], samples)
     assert list(numbers) == ["a/scale", "a/shift", "b/scale", "b/shift"]
     held = platt(z[:200], label[:200]).keywords
     assert {"a/scale": held["scale"], "a/shift": held["shift"]}.items() <= numbers.items()
@@ -247,4 +247,4 @@ def test_scaling_is_platts_on_everybody_of_a_category():
     assert found.keys() == {"natural/ece", "natural/ece_floor"}
     assert found["natural/ece"] < 2.0 * found["natural/ece_floor"]
     assert scaled(z, samples, {"a/scale": 3.0, "a/shift": 5.0})["natural/ece"] > 0.3  # of the first category alone
-    assert scaled(z, samples, {}) == {} and scalings(lambda part: z, None) == {}
+    assert scaled(z, samples, {}) == {} and scalings(z, None) == {}

@@ -140,6 +140,17 @@ def _sees_its_moment(samples: Samples) -> Bool[np.ndarray, "sample"]:
     return (samples.cutoff > 0) & (_latest(samples.log)[np.clip(last, 0, samples.events - 1)] >= samples.moment)
 
 
+def asked_first(samples: Samples) -> Bool[np.ndarray, "sample"]:
+    """Marks what every user is asked first about a category; all samples where moments are not known."""
+    if samples.moment is None:
+        return np.ones(samples.size, bool)
+    rows = len(samples.vocabulary["item"]) + 1
+    _, pair = np.unique(samples.sequence.astype(np.int64) * rows + samples.target["item"], return_inverse=True)
+    first = np.full(samples.size, samples.moment.max(initial=0))
+    np.minimum.at(first, pair, samples.moment)
+    return samples.moment == first[pair]
+
+
 def ask(
     log: EventLog,
     sequence: Int[np.ndarray, "sample"],

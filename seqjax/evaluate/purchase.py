@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
 import numpy as np
-from jaxtyping import Bool, Float, Int, PyTree
+from jaxtyping import Bool, Float, PyTree
 from scipy import special
 
 from seqjax.data.purchases import BALANCED
-from seqjax.data.samples import Samples, shift
-from seqjax.data.split import DAY
+from seqjax.data.samples import Samples, asked_first, shift
 from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, reliability
 from seqjax.evaluate.evaluation import Evaluation
+from seqjax.evaluate.following import followed
 from seqjax.evaluate.response import ResponseCases, predict
 from seqjax.evaluate.selection import at_threshold, average_precision, best_threshold, cumulative_gain, lift, platt
 from seqjax.metrics import roc_auc
 
 REMOVED = (0, 1, 2, 5, 10)
 """Last purchases that are taken away for the earliness curve."""
-FOLLOWED = 15.0
-"""Days after the moment in which the selected are followed."""
 
 Predictor = Callable[[Samples], Float[np.ndarray, "sample"]]
 
@@ -54,51 +53,65 @@ def purchase(
     categories within 15 days, beside everybody's and that of users of like activity. Without `baselines`, as for
     validation: auc, average_precision and log_loss of the 1:1 set. Samples without kinds or moments are one set.
     """
-    score = predict(model, params, samples)
     prior = priors(train, validation)
     if baselines is None:
-        use = _main(samples)
+        score, use = predict(model, params, samples), _main(samples)
         loss = _loss(_at(score, samples, prior.trained)[use], samples.label[use])
         return Evaluation(_ranked(score, samples, use) | {"log_loss": loss})
-    threshold = _threshold(lambda part: predict(model, params, part), validation, prior)
-    numbers = judged(score, samples, prior, threshold) | followed(score, samples)
-    scaling = scalings(lambda part: predict(model, params, part), validation)
-    numbers |= scaled(score, samples, scaling) | {f"calibration/{key}": value for key, value in scaling.items()}
-    tables = {"gain": {"model": _gain(score, samples)}, "lift": {"model": _lift(score, samples)}}
-    early = {"model": earliness(lambda part: predict(model, params, part), samples)}
-    main = np.flatnonzero(_main(samples))
-    cases = ResponseCases(_at(score, samples, prior.trained)[main], samples.label[main], samples.sequence[main])
+    ours = judgement(partial(predict, model, params), samples, validation, prior)
+    main, single = np.flatnonzero(_main(samples)), len(np.unique(samples.target["item"])) == 1
+    cases = ResponseCases(_at(ours.score, samples, prior.trained)[main], samples.label[main], samples.sequence[main])
+    numbers = ours.numbers | followed(ours.score, samples)
+    numbers |= {f"calibration/{key}": value for key, value in ours.scaling.items()}
+    early = zip(REMOVED, ours.curves["earliness"], strict=False)
+    numbers |= {f"removed/{n}/auc": area for n, area in early}
+    every = {"model": ours}
     for name, predictor in baselines.items():
-        said = np.asarray(predictor(samples), np.float64)
-        theirs = judged(said, samples, prior, _threshold(predictor, validation, prior))
-        theirs |= scaled(said, samples, scalings(predictor, validation))
-        numbers |= {f"{name}/{key}": value for key, value in theirs.items()}
-        if len(np.unique(samples.target["item"])) == 1:
-            apart = cases.minus(cases._replace(score=said[main]), (), replicates)
+        every[name] = theirs = judgement(predictor, samples, validation, prior)
+        numbers |= {f"{name}/{key}": value for key, value in theirs.numbers.items()}
+        if single:
+            apart = cases.minus(cases._replace(score=theirs.score[main]), (), replicates)
             numbers |= {f"minus/{name}/{key}": value for key, value in apart.items()}
-        tables["gain"][name], tables["lift"][name] = _gain(said, samples), _lift(said, samples)
-        early[name] = earliness(predictor, samples)
-    numbers |= {f"removed/{n}/auc": area for n, area in zip(REMOVED, early["model"], strict=False)}
-    probability = special.expit(cases.score)
-    bins = reliability(probability, cases.label)
-    tables |= {"earliness": early, "reliability": {k: v.tolist() for k, v in bins._asdict().items()}}
-    return Evaluation(numbers, cases, tables)
+    tables = {kind: {name: one.curves[kind] for name, one in every.items()} for kind in ours.curves}
+    bins = reliability(special.expit(cases.score), cases.label)
+    return Evaluation(numbers, cases, tables | {"reliability": {k: v.tolist() for k, v in bins._asdict().items()}})
 
 
-def scalings(predictor: Predictor, validation: Samples | None) -> dict[str, float]:
+class Judgement(NamedTuple):
+    """What a predictor said of every sample, and what that was worth."""
+
+    score: Float[np.ndarray, "sample"]
+    numbers: dict[str, float]
+    scaling: dict[str, float]
+    curves: dict[str, list[float]]  # gain and lift among everybody, earliness
+
+
+def judgement(predictor: Predictor, samples: Samples, validation: Samples | None, prior: Prior) -> Judgement:
+    """Judges a predictor, its threshold and scaling chosen on validation."""
+    score = np.asarray(predictor(samples), np.float64)
+    held = None if validation is None else np.asarray(predictor(validation), np.float64)
+    scaling, everybody = scalings(held, validation), asked_first(samples)
+    numbers = judged(score, samples, prior, _threshold(held, validation, prior)) | scaled(score, samples, scaling)
+    curves = {"gain": cumulative_gain(score[everybody], samples.label[everybody]).tolist()}
+    curves["lift"] = lift(score[everybody], samples.label[everybody]).tolist()
+    return Judgement(score, numbers, scaling, curves | {"earliness": earliness(predictor, samples)})
+
+
+def scalings(score: Float[np.ndarray, "sample"] | None, validation: Samples | None) -> dict[str, float]:
     """`<category>/scale` and `/shift` of Platt's sigmoid, fitted on everybody in validation; {} without one.
 
     Of categories that all or none of them buy there is none.
     """
     if validation is None:
         return {}
-    part = validation.take(np.flatnonzero(_first(validation)))
-    score, numbers = np.asarray(predictor(part), np.float64), {}
-    for item in np.unique(part.target["item"]):
-        here = part.target["item"] == item
-        if part.label[here].any() and not part.label[here].all() and np.isfinite(score[here]).all():
-            held = platt(score[here], part.label[here]).keywords
-            numbers |= {f"{part.vocabulary['item'][item - 1]}/{key}": float(value) for key, value in held.items()}
+    part, numbers = np.flatnonzero(asked_first(validation)), {}
+    validation, score = validation.take(part), score[part]
+    for item in np.unique(validation.target["item"]):
+        here = validation.target["item"] == item
+        took = validation.label[here]
+        if took.any() and not took.all() and np.isfinite(score[here]).all():
+            word, held = validation.vocabulary["item"][item - 1], platt(score[here], took).keywords
+            numbers |= {f"{word}/{key}": float(value) for key, value in held.items()}
     return numbers
 
 
@@ -107,7 +120,7 @@ def scaled(score: np.ndarray, samples: Samples, scaling: Mapping[str, float]) ->
     words = samples.vocabulary["item"].tolist()
     pairs = [(scaling.get(f"{word}/scale", np.nan), scaling.get(f"{word}/shift", np.nan)) for word in words]
     scale, shifted = np.array(pairs).T[:, samples.target["item"] - 1]
-    use = _first(samples) & np.isfinite(scale)
+    use = asked_first(samples) & np.isfinite(scale)
     if not use.any():
         return {}
     probability, label = special.expit(scale * score + shifted)[use], samples.label[use]
@@ -135,7 +148,7 @@ def priors(train: Samples | None, validation: Samples | None) -> Prior:
 
 def judged(score: Float[np.ndarray, "sample"], samples: Samples, prior: Prior, threshold: float) -> dict[str, float]:
     """The numbers of one score: the 1:1 set, everybody, and later."""
-    main, everybody = _main(samples), _first(samples)
+    main, everybody = _main(samples), asked_first(samples)
     later = ~everybody & _balanced(samples)
     numbers = _ranked(score, samples, main) | _selected(score, samples, prior, threshold, main)
     numbers |= {f"natural/{key}": value for key, value in _ranked(score, samples, everybody).items()}
@@ -154,17 +167,6 @@ def judged(score: Float[np.ndarray, "sample"], samples: Samples, prior: Prior, t
     return numbers
 
 
-def _first(samples: Samples) -> Bool[np.ndarray, "sample"]:
-    """Marks what every user is asked first about a category; all samples where moments are not known."""
-    if samples.moment is None:
-        return np.ones(samples.size, bool)
-    rows = len(samples.vocabulary["item"]) + 1
-    _, pair = np.unique(samples.sequence.astype(np.int64) * rows + samples.target["item"], return_inverse=True)
-    first = np.full(samples.size, samples.moment.max(initial=0))
-    np.minimum.at(first, pair, samples.moment)
-    return samples.moment == first[pair]
-
-
 def _balanced(samples: Samples) -> Bool[np.ndarray, "sample"]:
     """Marks the 1:1 sets of all moments; all samples where there are no kinds."""
     return np.ones(samples.size, bool) if samples.kind is None else samples.kind == BALANCED
@@ -172,7 +174,7 @@ def _balanced(samples: Samples) -> Bool[np.ndarray, "sample"]:
 
 def _main(samples: Samples) -> Bool[np.ndarray, "sample"]:
     """Marks the 1:1 set at the first moment; all samples of a set that is not divided so."""
-    return _balanced(samples) & _first(samples)
+    return _balanced(samples) & asked_first(samples)
 
 
 def _odds(prior: Float[np.ndarray, "row"], samples: Samples) -> Float[np.ndarray, "sample"]:
@@ -222,22 +224,12 @@ def _loss(z: np.ndarray, label: Bool[np.ndarray, "sample"]) -> float:
     return float(np.logaddexp(0.0, np.where(label, -z, z)).mean()) if len(z) else float("nan")
 
 
-def _threshold(predictor: Predictor, validation: Samples | None, prior: Prior) -> float:
+def _threshold(score: np.ndarray | None, validation: Samples | None, prior: Prior) -> float:
     """The log-odds at 1:1 with the best F1 on the 1:1 set of validation; 0 without one."""
     if validation is None:
         return 0.0
-    part = validation.take(np.flatnonzero(_main(validation)))
-    return best_threshold(_at(np.asarray(predictor(part)), part, prior.trained), part.label)
-
-
-def _gain(score: np.ndarray, samples: Samples) -> list[float]:
-    here = _first(samples)
-    return cumulative_gain(score[here], samples.label[here]).tolist()
-
-
-def _lift(score: np.ndarray, samples: Samples) -> list[float]:
-    here = _first(samples)
-    return lift(score[here], samples.label[here]).tolist()
+    use = _main(validation)
+    return best_threshold(_at(score, validation, prior.trained)[use], validation.label[use])
 
 
 def earliness(predictor: Predictor, samples: Samples) -> list[float]:
@@ -251,50 +243,3 @@ def earliness(predictor: Predictor, samples: Samples) -> list[float]:
     every = np.ones(part.size, bool)
     parts = (shift(part, removed) for removed in REMOVED)
     return [_ranked(np.asarray(predictor(early)), part, every)["auc"] for early in parts]
-
-
-def followed(score: np.ndarray, samples: Samples) -> dict[str, float]:
-    """The share of busy users among the selected tenth, among everybody, and among users of like activity.
-
-    Of like activity is, for every one of the selected, another user who is not selected and whose number of visible
-    events is nearest. Nothing where moments or times are not known.
-    """
-    if samples.moment is None or "time" not in samples.log.columns:
-        return {}
-    here = np.flatnonzero(_first(samples))
-    some = samples.take(here)
-    busy, order = _busy(some), np.argsort(-score[here], kind="stable")
-    selected = order[: max(len(here) // 10, 1)]
-    rest = np.flatnonzero(~np.isin(some.sequence, some.sequence[selected]))
-    near = _alike(some.cutoff, selected, rest) if len(rest) else rest
-    return {
-        "followed/selected": float(busy[selected].mean()),
-        "followed/everybody": float(busy.mean()),
-        "followed/like_activity": float(busy[near].mean()) if len(near) else float("nan"),
-    }
-
-
-def _alike(
-    activity: Int[np.ndarray, "sample"], selected: Int[np.ndarray, "chosen"], rest: Int[np.ndarray, "known"]
-) -> Int[np.ndarray, "chosen"]:
-    """For every selected sample the one of the rest with the nearest activity; neighbours in order where many tie."""
-    rank = np.argsort(np.argsort(activity, kind="stable"))
-    rest = rest[np.argsort(rank[rest])]
-    above = np.searchsorted(rank[rest], rank[selected])
-    low, high = rest[np.maximum(above - 1, 0)], rest[np.minimum(above, len(rest) - 1)]
-    nearer = np.abs(activity[low] - activity[selected]) < np.abs(activity[high] - activity[selected])
-    return np.where(nearer, low, high)
-
-
-def _busy(samples: Samples, purchases: int = 10, categories: int = 3) -> Bool[np.ndarray, "sample"]:
-    """More than 10 purchases in more than 3 categories within `FOLLOWED` days of the moment."""
-    log, begin = samples.log, samples.log.offsets[:-1][samples.sequence] + samples.cutoff
-    end = log.offsets[1:][samples.sequence]
-    owner = np.repeat(np.arange(samples.size), end - begin)
-    event = np.arange(len(owner)) - np.repeat(np.cumsum(end - begin) - end, end - begin)
-    near = log.columns["time"][event] < (samples.moment + int(FOLLOWED * DAY))[owner]
-    owner, item = owner[near], log.columns["item"][event[near]]
-    rows = len(log.vocabulary["item"]) + 1
-    kinds = np.unique(owner.astype(np.int64) * rows + item) // rows
-    bought, differing = (np.bincount(column, minlength=samples.size) for column in (owner, kinds))
-    return (bought > purchases) & (differing > categories)

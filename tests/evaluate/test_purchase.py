@@ -12,9 +12,10 @@ from seqjax.data.events import EventLog
 from seqjax.data.purchases import BALANCED, REST, Question, one_to_one, purchase_samples
 from seqjax.data.samples import shift
 from seqjax.data.split import DAY
-from seqjax.evaluate import purchase as module
+from seqjax.evaluate import following as module
 from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor
-from seqjax.evaluate.purchase import REMOVED, Prior, earliness, followed, judged, priors, purchase
+from seqjax.evaluate.following import followed
+from seqjax.evaluate.purchase import REMOVED, Prior, earliness, judged, priors, purchase
 from seqjax.evaluate.response import predict
 from seqjax.evaluate.selection import average_precision, best_threshold, cumulative_gain, lift, shift_logit
 from seqjax.models.gru_response import GRUResponse
