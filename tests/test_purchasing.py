@@ -11,9 +11,9 @@ from scipy import special
 from seqjax.data.events import DataError, EventLog
 from seqjax.data.recency import DERIVED, GAPS, TIMES, WAITS
 from seqjax.data.samples import Samples
+from seqjax.evaluate.calibration import platt
 from seqjax.evaluate.purchase import scaled, scalings
 from seqjax.evaluate.response import predict
-from seqjax.evaluate.selection import platt
 from seqjax.models.cnn_lstm import CNNLSTM
 from seqjax.models.gru_response import GRUResponse
 from seqjax.purchasing import explained, occlusion, prepared, score_purchases, told_of

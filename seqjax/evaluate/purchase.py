@@ -13,11 +13,11 @@ from scipy import special
 
 from seqjax.data.purchases import BALANCED
 from seqjax.data.samples import Samples, asked_first, shift
-from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, reliability
+from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, platt, reliability
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.evaluate.following import followed
 from seqjax.evaluate.response import ResponseCases, predict
-from seqjax.evaluate.selection import at_threshold, average_precision, best_threshold, cumulative_gain, lift, platt
+from seqjax.evaluate.selection import at_threshold, average_precision, best_threshold, cumulative_gain, lift
 from seqjax.metrics import roc_auc
 
 REMOVED = (0, 1, 2, 5, 10)

@@ -1,4 +1,4 @@
-"""Judging whom a score selects: thresholds, gain and lift, the same at another prevalence, and calibrated scores.
+"""Judging whom a score selects: thresholds, gain and lift, and the same at another prevalence.
 
 One row is one user: a score, higher for likelier, and a label, True for a positive.
 """
@@ -6,20 +6,15 @@ One row is one user: a score, higher for likelier, and a label, True for a posit
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num, Shaped
+from jaxtyping import Float, Int, Num, Shaped
 from scipy import special
 
-Score = Num[np.ndarray, "target"]
-Label = Bool[np.ndarray, "target"]
-Rate = float | Float[np.ndarray, "..."]  # 0 to 1; rates of one call broadcast
-Calibrated = Callable[[Num[np.ndarray, "..."]], Float[np.ndarray, "..."]]
+from seqjax.evaluate.calibration import Label, Score, distinct
 
-STEPS, HALVES = 100, 34  # of Newton's method, and down to 1e-10 of each: Lin, Lin and Weng (2007), pseudo code
-TINY = 1e-12  # added to the curvature, as they do; and the decrease for which no further step is taken
+Rate = float | Float[np.ndarray, "..."]  # 0 to 1; rates of one call broadcast
 
 
 class Confusion(NamedTuple):
@@ -120,7 +115,7 @@ def deciles(score: Score) -> Int[np.ndarray, "target"]:
     >>> deciles(np.array([5.0, 1.0, 1.0, 1.0])).tolist()
     [2, 7, 7, 7]
     """
-    _, place, count = _distinct(score)
+    _, place, count = distinct(score)
     middle = 2 * np.cumsum(count[::-1])[::-1] - count  # twice the rank, from the highest score
     return (10 * middle // (2 * len(score)) + 1)[place]
 
@@ -199,88 +194,14 @@ def bootstrap_interval(
     return low, high
 
 
-def isotonic(score: Score, label: Label) -> Calibrated:
-    """The rising steps that fit the labels best, as a function from scores to probabilities.
-
-    Pool adjacent violators, Zadrozny and Elkan (2002). A score has the step of the next one below it that was fitted;
-    probabilities stay within 1 / 2n and 1 - 1 / 2n, n users, since no n users can show more.
-
-    >>> isotonic(np.array([1.0, 2.0, 3.0]), np.array([False, True, False]))(np.array([0.0, 1.0, 2.5])).round(3).tolist()
-    [0.167, 0.167, 0.5]
-    """
-    from scipy.optimize import isotonic_regression
-
-    value, place, count = _distinct(score)
-    share = isotonic_regression(np.bincount(place, label) / count, weights=count).x
-    return partial(_stairs, edge=value, height=np.clip(share, 0.5 / len(score), 1.0 - 0.5 / len(score)))
-
-
-def platt(score: Score, label: Label) -> Calibrated:
-    """Sigmoid of a scaled and shifted score that fits the labels best, as a function from scores to probabilities.
-
-    Platt (1999): the target of n positives is (n + 1) / (n + 2), of n negatives 1 / (n + 2), so that a
-    perfect score does not make probabilities 0 and 1. By Newton's method with halved steps, Lin, Lin and Weng (2007).
-    The scale is negative, and the order reversed, where positives score lower. Raises ValueError for a score that is
-    not finite.
-
-    >>> platt(np.array([-1.0, 1.0]), np.array([False, True]))(np.array([-1.0, 0.0, 1.0])).round(3).tolist()
-    [0.333, 0.5, 0.667]
-    """
-    if not np.isfinite(score).all() or not len(score):
-        raise ValueError(
-            f"{(~np.isfinite(score)).sum()} of {len(score)} scores are not finite: give one or more, all finite"
-        )
-    score = score.astype(np.float64)
-    positive, negative = int(label.sum()), int((~label).sum())
-    aim = np.where(label, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    centre, spread = float(score.mean()), float(score.std()) or 1.0
-    design = np.column_stack([(score - centre) / spread, np.ones(len(score))])
-
-    def loss(weight: np.ndarray) -> float:
-        logit = design @ weight
-        return float(np.mean(np.logaddexp(0.0, logit) - aim * logit))
-
-    weight = np.array([0.0, np.log((positive + 1) / (negative + 1))])
-    for _ in range(STEPS):
-        said = special.expit(design @ weight)
-        slope = (said - aim) @ design / len(score)
-        curvature = (design.T * (said * (1.0 - said))) @ design / len(score) + TINY * np.eye(2)
-        step = np.linalg.solve(curvature, slope)
-        if slope @ step < TINY:
-            break
-        before = loss(weight)
-        enough = (half for half in 0.5 ** np.arange(HALVES) if loss(weight - half * step) <= before)
-        weight = weight - next(enough, 0.0) * step
-    return partial(_sigmoid, scale=weight[0] / spread, shift=weight[1] - weight[0] * centre / spread)
-
-
-def _stairs(
-    score: Num[np.ndarray, "..."], edge: Num[np.ndarray, "group"], height: Float[np.ndarray, "group"]
-) -> Float[np.ndarray, "..."]:
-    """Height of the last edge that is not above the score, of the first one below all; nan for nan."""
-    return np.where(np.isnan(score), np.nan, height[np.maximum(np.searchsorted(edge, score, "right") - 1, 0)])
-
-
-def _sigmoid(score: Num[np.ndarray, "..."], scale: float, shift: float) -> Float[np.ndarray, "..."]:
-    """Sigmoid of scale x score + shift."""
-    return special.expit(scale * score + shift)
-
-
 def _ratio(part: Rate, whole: Rate) -> Rate:
     """part / whole, and 0 where both are."""
     return part / np.where(whole == 0, 1.0, whole)
-
-
-def _distinct(score: Score) -> tuple[Num[np.ndarray, "group"], Int[np.ndarray, "target"], Int[np.ndarray, "group"]]:
-    """Rising scores without repeats, each user's place among them, and how many users have each."""
-    if np.isnan(score).any() or not len(score):
-        raise ValueError(f"{np.isnan(score).sum()} of {len(score)} scores are nan: give one number or more, none nan")
-    return np.unique(score, return_inverse=True, return_counts=True)
 
 
 def _thresholds(
     score: Score, label: Label
 ) -> tuple[Num[np.ndarray, "group"], Int[np.ndarray, "group"], Float[np.ndarray, "group"]]:
     """Falling scores without repeats; how many users score at least that much, and how many of them are positive."""
-    value, place, count = _distinct(score)
+    value, place, count = distinct(score)
     return value[::-1], np.cumsum(count[::-1]), np.cumsum(np.bincount(place, label)[::-1])

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from seqjax.nn.activation import tanh
+from seqjax.nn.convolution import CausalConvolution
 from seqjax.nn.dropout import Noise
 from seqjax.nn.features import embedded
 from seqjax.nn.lstm import LSTMCell
 from seqjax.nn.perceptron import Perceptron
-from seqjax.nn.recent import CausalConvolution, Recent, Windowed, present
+from seqjax.nn.recent import Recent, Windowed, present
 from seqjax.nn.recurrence import recur
 from seqjax.types import Event
 

@@ -1,4 +1,4 @@
-"""The last events of a user as vectors: taking in more of them, and convolution over them."""
+"""The last events of a user as vectors: taking in more of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seqjax.nn.dropout import Noise
-from seqjax.nn.init import block_uniform
 from seqjax.nn.window import front
 from seqjax.types import Event
 
@@ -90,32 +89,3 @@ class Windowed(nn.Module):
         del noise
         events, count = front(events, valid)
         return extended(state, lambda events: self.embed(events, self.features), events, count)
-
-
-class CausalConvolution(nn.Module):
-    """y_t = b + sum over k < kernel of x_(t-k) W_k, over the places of one window.
-
-    A place that is missing, or before the window, counts as x = 0, whatever stands in it; y there is not to be used.
-    Rows of the taps: those of W_(kernel-1) first, those of W_0 (the present place) last.
-    """
-
-    inputs: int
-    features: int
-    kernel: int
-
-    def setup(self):
-        """Makes a matrix for every distance."""
-        self.taps = self.param("taps", block_uniform(), (self.kernel * self.inputs, self.features))
-        self.bias = self.param("bias", nn.initializers.zeros, (self.features,))
-
-    def __call__(
-        self, x: Float[Array, "window features"], there: Bool[Array, "window"]
-    ) -> Float[Array, "window hidden"]:
-        """The convolution at every place.
-
-        One product with the last `kernel` places side by side: within a loop, where training steps are, XLA's own
-        convolution was measured 70 times slower on a CPU.
-        """
-        x, time = jnp.where(there[:, None], x, 0.0), len(x)
-        back = [jnp.pad(x, ((lag, 0), (0, 0)))[:time] for lag in reversed(range(self.kernel))]
-        return jnp.dot(jnp.concatenate(back, axis=1), self.taps) + self.bias[None]

@@ -9,6 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve, precision_recall_fscore_support, roc_curve
 
+from seqjax.evaluate.calibration import isotonic, platt
 from seqjax.evaluate.intervals import bootstrap
 from seqjax.evaluate.selection import (
     Confusion,
@@ -20,9 +21,7 @@ from seqjax.evaluate.selection import (
     cumulative_gain,
     deciles,
     f1_at_prevalence,
-    isotonic,
     lift,
-    platt,
     precision_at_prevalence,
     shift_logit,
 )

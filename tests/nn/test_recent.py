@@ -9,7 +9,8 @@ import numpy as np
 import oracles
 import pytest
 
-from seqjax.nn.recent import CausalConvolution, Recent, empty, extended, present, pushed
+from seqjax.nn.convolution import CausalConvolution
+from seqjax.nn.recent import Recent, empty, extended, present, pushed
 
 quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
