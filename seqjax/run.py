@@ -20,6 +20,7 @@ from seqjax.evaluate.evaluation import Evaluation
 from seqjax.experiment import Experiment, SettingError, call, describe, resolve, settings_of
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
 from seqjax.train import checkpoint
+from seqjax.train.count import parameters
 from seqjax.train.fit import Log, Progress, fit
 from seqjax.train.step import TrainState, init_train_state, make_chunk, make_step, per_lane
 from seqjax.transfer import graft, share_vocabulary
@@ -115,7 +116,7 @@ def train(
         old = _saved(before.folder), _sizes(before.vocabulary)
         parts = parts._replace(state=graft(parts.state, experiment, *old))
         manifest["start"] = {"run": before.manifest["run"], **counted}
-    manifest |= {"model": describe(parts.model), "parameters": _count(parts.state.params), "command": command}
+    manifest |= {"model": describe(parts.model), "parameters": parameters(parts.state.params), "command": command}
     check_space(folder, 4 * _bytes(parts.state))
     _write_facts(folder, manifest, split)
     log({"kind": "begin", "folder": folder, "manifest": manifest})
@@ -223,7 +224,7 @@ def dry_run(experiment: Experiment, seed: int) -> dict[str, Any]:
         **{f"{name}s in the vocabulary": len(words) for name, words in split.train.vocabulary.items()},
         **{f"note: {name}": value for name, value in split.notes.items()},
         **{f"parameter {name}": " x ".join(map(str, shape)) for name, shape in shapes.items()},
-        "parameters": _count(parts.state.params),
+        "parameters": parameters(parts.state.params),
         "training state, MB": round(_bytes(parts.state) / 1e6, 2),
         "data on the device, MB": round(_bytes(parts.corpus) / 1e6, 2),
         "temporary memory of a chunk, MB": round(memory.temp_size_in_bytes / 1e6, 2),
@@ -276,10 +277,6 @@ def _saved(folder: Path) -> Path:
 def _sizes(vocabulary: dict[str, Any]) -> dict[str, int]:
     """Keywords of a model: `items` for the size of the vocabulary `item`, and so on."""
     return {f"{name}s": len(words) for name, words in vocabulary.items()}
-
-
-def _count(params: PyTree) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def _bytes(tree: PyTree) -> int:

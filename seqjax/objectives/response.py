@@ -51,7 +51,7 @@ class ResponseBatch(struct.PyTreeNode):
     events: Event  # the other features, [time, lane]
     target: Event  # the other features, [lane, moment, candidate]
     valid: Bool[Array, "time lane"]
-    cut: Int[Array, "lane moment"]  # events of the window that were there at the moment
+    cut: Int[Array, "lane moment"]  # a moment is read behind so many places of the window
     label: Float[Array, "lane moment candidate"]
     live: Bool[Array, "lane moment candidate"]
     divisor: Scalar

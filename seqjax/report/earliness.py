@@ -10,7 +10,7 @@ from seqjax.evaluate.purchase import REMOVED
 from seqjax.report.finished import Finished
 from seqjax.report.html import cell, drawn, grid, section
 from seqjax.report.plots import BLUE, MUTED, Series
-from seqjax.report.selection import earliness_figure
+from seqjax.report.selection import EARLINESS_CAPTION, earliness_figure
 from seqjax.report.tables import Estimate, spoken
 
 
@@ -30,10 +30,7 @@ def earliness_sections(results: Mapping[str, Mapping[int, Finished]]) -> Sequenc
     if not rows:
         return ()
     heads = ["removed", *map(str, REMOVED)]
-    caption = (
-        "The same users and labels with the last purchases of every history removed, against the whole history at 0"
-    )
-    caption += "; means over seeds with 95 % t-intervals." if rows[0].low else ", of one seed."
+    caption = EARLINESS_CAPTION + ("; means over seeds with 95 % t-intervals." if rows[0].low else "; one seed.")
     figure = drawn(earliness_figure(rows, "AUC"), "AUC without the last purchases", caption)
     return (section("How early", figure, grid(heads, body)),)
 

@@ -12,6 +12,7 @@ from seqjax.report.page import Page
 from seqjax.report.plots import BLUE, MUTED, Series, number
 from seqjax.report.response import reliability_figure
 from seqjax.report.selection import (
+    EARLINESS_CAPTION,
     GAIN_CAPTION,
     LIFT_CAPTION,
     earliness_figure,
@@ -20,9 +21,6 @@ from seqjax.report.selection import (
 )
 from seqjax.report.tables import estimate, label, spoken
 
-REMOVED_CAPTION = (
-    "AUC of the 1:1 set with the last purchases of every history removed. Compared with the whole history, at 0."
-)
 SELECTED = ("precision", "recall", "f1", "best_f1", "average_precision", "natural/precision", "natural/f1", "later/auc")
 
 
@@ -84,7 +82,7 @@ def earliness_html(page: Page) -> str:
         Series(name, list(REMOVED), curve, ink=MUTED if line else BLUE)
         for line, (name, curve) in enumerate(curves.items())
     ]
-    return drawn(earliness_figure(rows, "AUC"), "AUC without the last purchases", REMOVED_CAPTION)
+    return drawn(earliness_figure(rows, "AUC"), "AUC without the last purchases", f"{EARLINESS_CAPTION}.")
 
 
 def categories_html(page: Page) -> str:

@@ -38,8 +38,7 @@ LIFT_CAPTION = (
     "the line. Outlined in blue beside a baseline: the model."
 )
 EARLINESS_CAPTION = (
-    "The same users and labels with the last purchases of every history removed, with 95 % intervals over users. "
-    "Compared with the whole history, at 0."
+    "The same users and labels without the last purchases of every history, compared with the whole history, at 0"
 )
 EXPLANATION_CAPTION = (
     "Log-odds from all events less log-odds without this one: compared with the same history in which only it is "
