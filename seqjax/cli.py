@@ -1,4 +1,4 @@
-"""The command line: `seqjax run | eval | compare | recommend | generate | fidelity | score | data`."""
+"""The command line: `seqjax run | eval | compare | recommend | generate | fidelity | score | export | data`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="seqjax", description="Models of what users do next.")
     top.add_argument("--version", action="version", version=f"seqjax {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_run, _eval, _compare, _recommend, _generate, _fidelity, _score, _data):
+    for add in (_run, _eval, _compare, _recommend, _generate, _fidelity, _score, _export, _data):
         add(commands)
     return top
 
@@ -114,14 +114,23 @@ def _fidelity(commands: argparse._SubParsersAction) -> None:
 
 
 def _score(commands: argparse._SubParsersAction) -> None:
-    score = commands.add_parser("score", help="write what a run says of every sequence of a log")
+    score = commands.add_parser("score", help="write what a run says of every sequence of a log, or of every profile")
     score.set_defaults(subject="series")
-    score.add_argument("run", type=Path, metavar="RUN")
+    score.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or an exported classifier")
     _log_options(score)
     score.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv, .tsv or .parquet")
     score.add_argument("--seed", type=int, default=0)
     score.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="settings of the score"
+    )
+
+
+def _export(commands: argparse._SubParsersAction) -> None:
+    export = commands.add_parser("export", help="write a run's classifier of profiles as one file")
+    export.set_defaults(subject="profiles")
+    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=".npz whole, or .txt as neuraln reads it"
     )
 
 

@@ -56,6 +56,14 @@ def adam_cosine(hparams: ClippedRates, *, steps: int) -> optax.GradientTransform
     return optax.chain(optax.clip_by_global_norm(hparams.clip), optax.scale_by_adam(), optax.scale_by_schedule(fall))
 
 
+def sgd_momentum(hparams: Rates) -> optax.GradientTransformation:
+    """Gradient descent with heavy-ball momentum: v = momentum v - rate g; p += v, Rumelhart et al. (1986), eq. 16.
+
+    On the rows of a view the velocity of a row rests while no step touches it; without a view it decays and moves on.
+    """
+    return optax.sgd(hparams.learning_rate, hparams.momentum)
+
+
 def adam(hparams: Rates) -> optax.GradientTransformation:
     """Adam, Kingma and Ba (2015), with its default moments; on the rows of a view it is the lazy form."""
     return optax.adam(hparams.learning_rate)

@@ -39,6 +39,8 @@ AXES = {
     "distance": "events between two",
     "window": "past events that a model looks back on",
     "day": "numbers of days ahead that are asked about",
+    "profile": "people described by features, each of one of two classes",
+    "output": "outputs of a network",
     "interval": "equal stretches of time ahead, counted from 1",
     "item": "entries of the item vocabulary",
     "target": "judged predictions",

@@ -22,7 +22,7 @@ FLOORS = (
     ("objectives", "optim"),
     ("train", "evaluate", "baselines", "recommender", "lifelong", "generation", "forecasting", "purchasing"),
     ("experiment", "manifest", "transfer", "report", "progress"),
-    ("run",),
+    ("run", "profiling"),
     ("commands",),
     ("cli",),
 )

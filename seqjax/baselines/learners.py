@@ -22,6 +22,21 @@ def scaled_logistic(strength: float = 1.0) -> Any:
     return _sklearn("pipeline").make_pipeline(scale, regression(C=strength, max_iter=500))
 
 
+def sparse_logistic(strength: float = 1.0) -> Any:
+    """Logistic regression on columns as they are; raises ImportError without scikit-learn."""
+    return _sklearn("linear_model").LogisticRegression(C=strength, max_iter=500)
+
+
+def linear_machine(strength: float = 1.0) -> Any:
+    """A linear support vector machine; raises ImportError without scikit-learn."""
+    return _sklearn("svm").LinearSVC(C=strength)
+
+
+def adaptive(learner: Any, rounds: int) -> Any:
+    """AdaBoost over so many copies of a classifier; raises ImportError without scikit-learn."""
+    return _sklearn("ensemble").AdaBoostClassifier(learner, n_estimators=rounds)
+
+
 def _sklearn(room: str) -> ModuleType:
     try:
         return import_module(f"sklearn.{room}")

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Shaped
 from rich.console import Console
 
+from seqjax.commands import profiles
 from seqjax.commands.console import columns, print_facts
 from seqjax.data.events import DataError, EventLog, expressed
 from seqjax.data.read import read_log
@@ -21,6 +22,8 @@ from seqjax.experiment import SettingError, call, override, parse_setting, resol
 from seqjax.generation import generate as draw
 from seqjax.manifest import write_json
 from seqjax.models.next_action import NextAction
+from seqjax.models.profile_net import ProfileNet
+from seqjax.profiling import classifier, load_classifier
 from seqjax.report.behaviour import distances_table, fidelity_page
 from seqjax.run import Run, load
 
@@ -78,9 +81,13 @@ def fidelity(options: argparse.Namespace) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    """Writes what a run's experiment says of every sequence of a log."""
+    """Writes what a run's experiment says of every sequence of a log, or a classifier of every profile."""
     check_ending(options.out)
+    if options.run.suffix == ".npz":
+        return profiles.score(options, load_classifier(options.run))
     run = load(options.run)
+    if isinstance(run.model, ProfileNet):
+        return profiles.score(options, classifier(run))
     settings = run.manifest["settings"]
     if settings.get("score") is None:
         raise SettingError(f"{options.run}: its experiment has no `score`; use `recommend` or `eval`")

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from seqjax.nn.activation import tanh
+from seqjax.nn.bag import Bag, Pool, add, add_all, empty, pooled
 from seqjax.nn.dropout import Noise
 from seqjax.nn.features import embedded
 from seqjax.nn.perceptron import Perceptron
@@ -29,7 +30,7 @@ class SumPooling(nn.Module):
     features: tuple[str, ...] = ("item",)
     candidate: tuple[str, ...] = ()
     width: int = 16
-    pool: Literal["sum", "mean", "root"] = "sum"
+    pool: Pool = "sum"
     form: Literal["product", "release"] = "product"
     head: tuple[int, ...] = (200, 80)
     normalise: Literal["layer", "affine", "none"] = "layer"
@@ -42,29 +43,25 @@ class SumPooling(nn.Module):
         products = asked if self.form == "product" else 0
         self.perceptron = Perceptron(inputs + asked + products, self.head, tanh, self.normalise)
 
-    def init_state(self) -> tuple[Float[Array, "features"], Float[Array, ""]]:
+    def init_state(self) -> Bag:
         """The sum and the number of no events."""
-        return jnp.zeros(self.width * len(self.features)), jnp.float32(0.0)
+        return empty(self.width * len(self.features))
 
-    def step(self, state: tuple[Array, Array], event: Event, noise: Noise | None = None) -> tuple[Array, Array]:
+    def step(self, state: Bag, event: Event, noise: Noise | None = None) -> Bag:
         """One event in."""
         del noise
-        return state[0] + self.embed(event, self.features), state[1] + 1.0
+        return add(state, self.embed(event, self.features))
 
     def encode(
-        self, state: tuple[Array, Array], events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
-    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        self, state: Bag, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
+    ) -> tuple[Bag, Bag]:
         """Reads the valid events; returns the last state and the state after every event."""
         del noise
-        x = jnp.where(valid[:, None], self.embed(events, self.features), 0.0)
-        last = state[0] + jnp.sum(x, axis=0), state[1] + jnp.sum(valid)
-        return last, (state[0][None] + jnp.cumsum(x, axis=0), state[1] + jnp.cumsum(valid).astype(jnp.float32))
+        return add_all(state, self.embed(events, self.features), valid)
 
-    def read(self, state: tuple[Array, Array], target: Event, noise: Noise | None = None) -> Float[Array, ""]:
+    def read(self, state: Bag, target: Event, noise: Noise | None = None) -> Float[Array, ""]:
         """Log-odds of a response to the target."""
-        total, count = state
-        power = {"sum": 0.0, "root": 0.5, "mean": 1.0}[self.pool]
-        s, v = total / jnp.maximum(count, 1.0) ** power, self.embed(target, self.candidate or self.features)
+        s, v = pooled(state, self.pool), self.embed(target, self.candidate or self.features)
         parts = [v, s, self.project(s) * v] if self.form == "product" else [v, s]
         return self.perceptron(jnp.concatenate(parts), noise)
 

@@ -17,6 +17,16 @@ def tanh(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.tanh(x)
 
 
+def logistic(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """1 / (1 + e^-x)."""
+    return jax.nn.sigmoid(x)
+
+
+def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """x times the normal distribution function of x, Hendrycks and Gimpel (2016), by the tanh form."""
+    return jax.nn.gelu(x)
+
+
 def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """x above 0, else 0."""
     return jax.nn.relu(x)

@@ -77,7 +77,7 @@ def response_batch(corpus: ResponseCorpus, row: TargetPlan) -> ResponseBatch:
     events = {name: jnp.where(valid, column[position], 0) for name, column in corpus.events.items()}
     target = {name: jnp.where(live, column[row.sample][..., None], 0) for name, column in corpus.target.items()}
     batch = ResponseBatch(
-        ids={name: {"event": events[name], "target": target[name]} for name in TABLES if name in target},
+        ids={name: {"event": events[name]} | _asked(target, name) for name in TABLES if name in events},
         events={name: column for name, column in events.items() if name not in TABLES},
         target={name: ids for name, ids in target.items() if name not in TABLES},
         valid=valid,
@@ -88,6 +88,11 @@ def response_batch(corpus: ResponseCorpus, row: TargetPlan) -> ResponseBatch:
         corpus=corpus,
     )
     return batch.replace(events=batch.events | {name: of[events["item"]] for name, of in corpus.side.items()})
+
+
+def _asked(target: Mapping[str, Array], name: str) -> dict[str, Array]:
+    """The target's ids of a table; nothing where it is the user that is asked about, and no item."""
+    return {"target": target[name]} if name in target else {}
 
 
 def no_negatives(key: jax.Array | None, batch: ResponseBatch, hparams: ResponseHparams | None) -> ResponseBatch:
@@ -183,7 +188,7 @@ def respond(
     Every lane reads its window from the state `start`, in blocks of so many events (0: all at once; see `fold_blocks`).
     """
     states = states_at(apply, start, batch, noise, block)
-    target = {name: ids["target"] for name, ids in batch.ids.items()} | dict(batch.target)
+    target = {name: ids["target"] for name, ids in batch.ids.items() if "target" in ids} | dict(batch.target)
 
     def read(state: PyTree, target: Event, index: Array) -> Scalar:
         return apply(state, target, noise and noise.at(index), method="read")

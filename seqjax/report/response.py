@@ -30,13 +30,13 @@ def response_sections(page: Page) -> Sequence[str]:
     )
 
 
-def reliability_figure(page: Page) -> str:
+def reliability_figure(page: Page, came: str = "took it") -> str:
     """What came against what was said."""
     if "reliability" not in page.tables:
         return ""
-    figure = overlays.reliabilities({"": page.tables["reliability"]}, "predicted", "took it")
+    figure = overlays.reliabilities({"": page.tables["reliability"]}, "predicted", came)
     caption = (
-        "Samples in twenty groups of like predictions: the mean prediction and the share that took it, with 95 % "
+        f"Samples in twenty groups of like predictions: the mean prediction and the share that {came}, with 95 % "
         f"intervals. Calibration error {number(page.metrics['ece'])}; true probabilities would have "
         f"{number(page.metrics['ece_floor'])}."
     )

@@ -31,7 +31,7 @@ LABELS = {
 LOWER_IS_BETTER = {"nats", "excess", "bits", "perplexity", "jsd", "brier", "ece", "log_loss"}
 NO_BASELINES = {
     *("minus", "by_position", "by_popularity", "by_length", "by_category", "validation", "train"),
-    *("natural", "later", "removed", "followed", "calibration"),
+    *("natural", "later", "removed", "followed", "calibration", "by_class", "share"),
 }
 """First parts of flat names that are no baselines."""
 DAGGER = "\u2020"

@@ -28,11 +28,16 @@ JOURNAL, LATEST = "metrics.jsonl", "checkpoints/latest"
 
 @dataclasses.dataclass(frozen=True)
 class Stop:
-    """When training ends: after `epochs`, or after `patience` epochs in which the validation `metric` did not rise."""
+    """When training ends: after `epochs`, or after `patience` epochs in which the validation `metric` did not rise.
+
+    target: training also ends with the first epoch whose mean training loss, each step's before its update, is at most
+    this.
+    """
 
     epochs: int = 10
     patience: int | None = None
     metric: str = "mrr@20"
+    target: float | None = None
 
 
 @dataclasses.dataclass
@@ -45,6 +50,7 @@ class Progress:
     events: float = 0.0
     best: float = -math.inf
     best_epoch: int = -1
+    last: float = math.inf  # mean training loss of the last whole epoch
     seconds: float = 0.0  # spent in training steps, over all sessions
 
 
@@ -106,7 +112,7 @@ def fit(
     if not checkpoint.finished(folder / LATEST):
         loop.save("latest", state, dataclasses.asdict(progress))  # a folder that cannot be written shows now
     with _interruptions() as interrupted:
-        while progress.epoch < stop.epochs and not _impatient(progress, stop):
+        while progress.epoch < stop.epochs and not _ended(progress, stop):
             state = _epoch(loop, state, plan(progress.epoch), progress, interrupted, chunk_steps, save_seconds)
     if progress.best_epoch < 0:
         return state.params, progress
@@ -170,7 +176,8 @@ def _finish_epoch(loop: Loop, state: TrainState, progress: Progress) -> None:
     """Validates, remembers the best parameters, and moves the progress to the next epoch."""
     epoch, stop = progress.epoch + 1, loop.stop
     line = {"kind": "epoch", "step": int(state.step), "epoch": epoch}
-    line |= {"loss": progress.loss / max(progress.events, 1.0), "events": progress.events}
+    progress.last = progress.loss / max(progress.events, 1.0)
+    line |= {"loss": progress.last, "events": progress.events}
     if loop.validate is not None:
         scores = loop.validate(state.params)
         if stop.metric not in scores:
@@ -218,13 +225,12 @@ def _kept(state: TrainState) -> TrainState:
     return state.replace(slot={})
 
 
-def _impatient(progress: Progress, stop: Stop) -> bool:
-    return (
-        stop.patience is not None
-        and progress.best_epoch >= 0
-        and progress.row == 0
-        and progress.epoch - progress.best_epoch >= stop.patience
-    )
+def _ended(progress: Progress, stop: Stop) -> bool:
+    """Whether a whole epoch has met the target, or too many have passed since the best."""
+    if progress.row or not progress.epoch:
+        return False
+    patient = stop.patience is None or progress.best_epoch < 0 or progress.epoch - progress.best_epoch < stop.patience
+    return not patient or (stop.target is not None and progress.last <= stop.target)
 
 
 def _settings(hparams: PyTree) -> str:
