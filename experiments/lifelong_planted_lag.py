@@ -6,7 +6,7 @@ HPMN with layers that double their periods against a GRU of the same 32 units, b
 64 users each. The horizon of a model is the largest lag that it still reads with a mean AUC of .75 or more. "exact":
 half of all events are cues, and only the one exactly so many events ago counts; lives begin at any phase.
 
-Expected (2 seeds): 64 events for the GRU, 256 for HPMN; twelve minutes a seed.
+Expected (5 seeds): 64 events for the GRU, 512 for HPMN; ten minutes a seed.
 """
 
 from functools import partial

@@ -23,7 +23,7 @@ from seqjax.report.profile import profile_sections
 from seqjax.train.fit import Stop
 
 experiment = Experiment(
-    data=partial(gender_texts.blog, split=partial(selected, features=10_000, least=2, validation=0.0)),
+    data=partial(gender_texts.blog, split=partial(selected, features=20_000, least=2, validation=0.0)),
     corpus=response_corpus,
     plan=partial(target_plan, lanes=64, window=4000),
     gather=response_batch,
@@ -32,7 +32,7 @@ experiment = Experiment(
     objective=profile_objective,
     views={"item": ("item",)},
     optimizer=optim.adam_decay,
-    hparams=ProfileHparams(learning_rate=0.02, decay=0.03),
+    hparams=ProfileHparams(learning_rate=0.02, decay=0.3),
     evaluate=profile,
     baselines=(
         majority,
@@ -41,7 +41,7 @@ experiment = Experiment(
         partial(logistic_regression, strength=1.0, rows=True),
         partial(linear_svc, strength=0.1),
     ),
-    stop=Stop(epochs=6),
+    stop=Stop(epochs=9),
     headline=("accuracy", "auc", "log_loss"),
     sections=profile_sections,
 )

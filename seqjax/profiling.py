@@ -5,32 +5,31 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
-from scipy import special
+from jaxtyping import Array, Float, Int, PyTree, Shaped
+from scipy import sparse, special
 
 from seqjax.data.events import DataError, EventLog, expressed
 from seqjax.data.layers import Layers
-from seqjax.data.profiles import token_log
 from seqjax.data.tokens import Fields, extract
 from seqjax.experiment import describe, resolve, settings_of
 from seqjax.models.profile_net import ProfileNet, layers_of, params_of
 from seqjax.run import Run
 
 FORMAT = 1  # raised when a bundle of the old layout can no longer be read
-LANES = 1024  # profiles scored together
-BLOCK = 16  # lengths are padded to 1, 2, 4, .. blocks of so many features
+LANES = 128  # profiles scored together: their rows of the first layer stay in the cache
 
 
-class Classifier(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Classifier:
     """All that scoring needs: a network, the features that it reads in their order, and what its outputs mean."""
 
     model: ProfileNet
@@ -47,6 +46,21 @@ class Classifier(NamedTuple):
         """The network as plain arrays."""
         return layers_of(self.params)
 
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """The id of every word."""
+        return {word: number for number, word in enumerate(self.words.tolist(), start=1)}
+
+    @cached_property
+    def rows(self) -> Float[np.ndarray, "row features"]:
+        """The first layer: what every feature adds to it, padding first."""
+        return np.ascontiguousarray(self.params["item"]["rows"], np.float32)
+
+    @cached_property
+    def above(self) -> PyTree:
+        """The parameters behind the first layer's sum, on the device."""
+        return jax.device_put({name: leaf for name, leaf in self.params.items() if name != "item"})
+
 
 class Verdict(NamedTuple):
     """What is said of profiles.
@@ -55,9 +69,9 @@ class Verdict(NamedTuple):
     """
 
     probability: Float[np.ndarray, "profile"]  # of the positive class
-    features: Int[np.ndarray, "profile"]  # how many known features the profile has
+    features: Int[np.ndarray, "profile"]  # how many different known features the profile has
     because: Int[np.ndarray, "profile k"]
-    effect: Float[np.ndarray, "profile k"]  # what a feature adds to the log-odds, to first order
+    effect: Float[np.ndarray, "profile k"]  # on the log-odds, to first order; repeats of a feature together
 
 
 def classifier(run: Run) -> Classifier:
@@ -71,7 +85,7 @@ def classifier(run: Run) -> Classifier:
     told = {} if scale is None or shift is None else {"scale": scale, "shift": shift}
     classes = tuple(run.vocabulary["class"].tolist())
     known = run.vocabulary["item"]
-    return Classifier(run.model, run.params, known, classes, data.get("fields"), divided["presence"], **told)
+    return Classifier(run.model, run.params, known, classes, data.get("fields"), divided.get("presence", True), **told)
 
 
 def save_classifier(held: Classifier, file: str | Path) -> None:
@@ -116,82 +130,136 @@ def load_classifier(file: str | Path) -> Classifier:
     settings = json.loads(arrays["settings"].tobytes())
     count = sum(name.startswith("weight_") for name in arrays)
     layers = Layers(*(tuple(arrays[f"{kind}_{place}"] for place in range(count)) for kind in ("weight", "bias")))
+    _refuse_foreign(file, settings)
     model, fields = resolve(settings["model"])(), resolve(settings["fields"])
     told = {name: settings[name] for name in ("presence", "scale", "shift")}
     words = np.array(settings["words"], np.str_)
     return Classifier(model, params_of(layers), words, tuple(settings["classes"]), fields, **told)
 
 
-def classify_texts(held: Classifier, rows: Iterable[Mapping[str, Any]], *, top: int = 3) -> Verdict:
+def classify_texts(held: Classifier, rows: Iterable[Mapping[str, Any]], *, top: int = 3, first: int = 1) -> Verdict:
     """What is said of profiles given as texts by field; one without a known feature gets the classes' own odds.
 
-    Raises DataError for a classifier that does not read texts, and for a row that lacks a field or holds no text.
+    first: number of the first row, for errors. Raises DataError for a classifier that does not read texts, and for a
+    row that lacks a field or holds no text.
     """
     if held.fields is None:
         raise DataError("the classifier reads lists of features, not texts: use classify_log")
-    return classify_log(held, token_log(_extracted(rows, held.fields)), top=top)
+    ids, lengths = [], []
+    for row, profile in enumerate(rows, start=first):
+        try:
+            known = list(filter(None, map(held.number.get, extract(profile, held.fields))))
+        except DataError as error:
+            raise DataError(f"row {row}: {error}") from None
+        ids += known
+        lengths.append(len(known))
+    return _classified(held, np.array(lengths, np.int64), np.array(ids, np.int64), top)
 
 
 def classify_log(held: Classifier, log: EventLog, *, top: int = 3) -> Verdict:
     """What is said of profiles whose features are the events of a log, in its own words; unknown ones are left out."""
     known = expressed(log, held.words)
-    owner, item = known.sequence, known.columns["item"]
-    if held.presence:
-        key = np.unique(owner.astype(np.int64) * (len(held.words) + 1) + item)
-        owner, item = np.divmod(key, len(held.words) + 1)
-    lists = np.split(item.astype(np.int32), np.searchsorted(owner, np.arange(1, log.sequences)))
-    return classify_lists(held, lists[: log.sequences], top=top)
+    return _classified(held, known.lengths, known.columns["item"], top)
 
 
-def classify_lists(held: Classifier, lists: Sequence[Int[np.ndarray, "item"]], *, top: int = 3) -> Verdict:
-    """What is said of profiles given as prepared lists of feature ids (1..V), in batches of like length."""
-    lengths = np.array([len(one) for one in lists], np.int64)
-    order = np.argsort(lengths, kind="stable") if len(lists) > LANES else np.arange(len(lists))
-    parts = [_scored(held, [lists[place] for place in chosen], top) for chosen in _batches(order)]
-    back = np.argsort(order)
-    log_odds, because, effect = (np.concatenate(part)[back] for part in zip(*parts, strict=True)) if parts else (
-        np.zeros(0), np.zeros((0, top), np.int64), np.zeros((0, top))
-    )  # fmt: skip
+def classify_lists(held: Classifier, lists: Sequence[Int[np.ndarray, "..."]], *, top: int = 3) -> Verdict:
+    """What is said of profiles given as lists of feature ids (1..V); those that ascend are the fastest.
+
+    Raises DataError for an id that no feature has.
+    """
+    lengths = np.fromiter(map(len, lists), np.int64, len(lists))
+    ids = np.concatenate(lists) if lengths.any() else np.zeros(0, np.int64)
+    if len(ids) and not 1 <= ids.min() <= ids.max() <= len(held.words):
+        wrong = int(np.argmax((ids < 1) | (ids > len(held.words))))
+        place = int(np.searchsorted(np.cumsum(lengths), wrong, side="right"))
+        raise DataError(f"list {place + 1} holds the feature {ids[wrong]}: they are numbered 1 to {len(held.words)}")
+    return _classified(held, lengths, ids, top)
+
+
+def _classified(
+    held: Classifier, lengths: Int[np.ndarray, "profile"], ids: Int[np.ndarray, "item"], top: int
+) -> Verdict:
+    """What is said of profiles whose features stand one profile after the other, some of them perhaps repeated."""
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    key, times = owner * len(held.rows) + ids, np.ones(len(ids), np.int64)
+    if (np.diff(key) <= 0).any():
+        key, repeats = np.unique(key, return_counts=True)
+        owner, ids = np.divmod(key, len(held.rows))
+        times = np.ones_like(repeats) if held.presence else repeats
+    offsets = np.searchsorted(owner, np.arange(len(lengths) + 1))
+    said = [np.zeros(0, np.float32)], [np.zeros((0, top), np.int64)], [np.zeros((0, top), np.float32)]
+    for begin in range(0, len(lengths), LANES):
+        bounds = offsets[begin : begin + LANES + 1]
+        inside = slice(bounds[0], bounds[-1])
+        for whole, part in zip(said, _scored(held, bounds - bounds[0], ids[inside], times[inside], top), strict=True):
+            whole.append(part)
+    log_odds, because, effect = map(np.concatenate, said)
     probability = special.expit(held.scale * log_odds.astype(np.float64) + held.shift)
-    return Verdict(probability, lengths, because - 1, effect * held.scale)
+    return Verdict(probability, np.diff(offsets), because - 1, effect * held.scale)
 
 
-def _extracted(rows: Iterable[Mapping[str, Any]], fields: Fields) -> Iterator[list[str]]:
-    for number, row in enumerate(rows, start=1):
-        try:
-            yield extract(row, fields)
-        except DataError as error:
-            raise DataError(f"row {number}: {error}") from None
+def _scored(
+    held: Classifier,
+    offsets: Int[np.ndarray, "offset"],
+    ids: Int[np.ndarray, "item"],
+    times: Int[np.ndarray, "item"],
+    top: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-odds, and the strongest features with their effects, of no more profiles than there are lanes.
+
+    The product of a profile with the first layer is that of a sparse matrix, so that its length is no shape of a
+    program: there is one for a single profile, and one for many.
+    """
+    count = len(offsets) - 1
+    profiles = sparse.csr_array((times.astype(np.float32), ids, offsets), shape=(count, len(held.rows)))
+    lanes = 1 if count == 1 else LANES
+    total, number = np.zeros((lanes, held.rows.shape[1]), np.float32), np.zeros(lanes, np.float32)
+    total[:count] = profiles @ held.rows
+    number[:count] = np.diff(np.append(0, np.cumsum(times))[offsets])
+    log_odds, slope = jax.device_get(_respond(held.model, held.above, total, number, explain=top > 0))
+    if not top:
+        return log_odds[:count], np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32)
+    effect = held.rows.take(ids, axis=0)
+    effect *= np.repeat(slope[:count], np.diff(offsets), axis=0)
+    whole = effect @ np.ones(effect.shape[1], np.float32) * times.astype(np.float32)
+    return log_odds[:count], *_strongest(offsets, ids, whole, top)
 
 
-def _batches(order: Int[np.ndarray, "profile"]) -> Iterator[Int[np.ndarray, "chosen"]]:
-    return (order[begin : begin + LANES] for begin in range(0, len(order), LANES))
+def _strongest(
+    offsets: Int[np.ndarray, "offset"], ids: Int[np.ndarray, "item"], effect: Float[np.ndarray, "item"], top: int
+) -> tuple[Int[np.ndarray, "profile k"], Float[np.ndarray, "profile k"]]:
+    """Of every profile the features of the largest |effect|, and those effects; 0 where there are no more."""
+    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    size = np.abs(effect).view(np.int32).astype(np.int64)  # bits of floats from 0 on order as the floats do
+    order = np.append(np.argsort((owner << 32) - size, kind="stable"), len(ids))
+    place = offsets[:-1, None] + np.arange(top)
+    chosen = order[np.where(place < offsets[1:, None], place, len(ids))]
+    return np.append(ids, 0)[chosen], np.append(effect, np.float32(0.0))[chosen]
 
 
-def _scored(held: Classifier, lists: Sequence[np.ndarray], top: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-odds, and the strongest features with their effects, of one batch: few shapes, each compiled once."""
-    lengths = np.array([len(one) for one in lists])
-    width = BLOCK << (max(-(-int(lengths.max()) // BLOCK), 1) - 1).bit_length()
-    ids = np.zeros((1 if len(lists) == 1 else LANES, width), np.int32)
-    ids[: len(lists)][np.arange(width) < lengths[:, None]] = np.concatenate(lists) if lengths.any() else []
-    said = jax.device_get(_respond(held.model, held.params, ids, top))
-    return tuple(part[: len(lists)] for part in said)
-
-
-@partial(jax.jit, static_argnames=("model", "top"))
+@partial(jax.jit, static_argnames=("model", "explain"))
 def _respond(
-    model: nn.Module, params: PyTree, ids: Int[Array, "lane item"], top: int
-) -> tuple[Float[Array, "lane"], Int[Array, "lane k"], Float[Array, "lane k"]]:
-    def one(ids: Array) -> tuple[Array, Array, Array]:
-        valid: Bool[Array, "item"] = ids > 0
-        apply = partial(model.apply, {"params": params})
-        state, _ = apply(model.init_state(), {"item": ids}, valid, method="encode")
-        log_odds, slope = jax.value_and_grad(lambda total: apply((total, state[1]), method="read"))(state[0])
-        effect = jnp.where(valid, params["item"]["rows"][ids] @ slope, 0.0)
-        strong = jax.lax.top_k(jnp.abs(effect), min(top, len(ids)))[1]
-        return log_odds, ids[strong], effect[strong]
+    model: nn.Module, params: PyTree, total: Float[Array, "lane features"], number: Float[Array, "lane"], explain: bool
+) -> tuple[Float[Array, "lane"], Float[Array, "lane features"] | None]:
+    """Log-odds by the first layer's sums and the numbers of features in them, and the derivative by those sums."""
 
-    return jax.vmap(one)(ids)
+    def read(total: Array, number: Array) -> Array:
+        return model.apply({"params": params}, (total, number), method="read")
+
+    if explain:
+        return jax.vmap(jax.value_and_grad(read))(total, number)
+    return jax.vmap(read)(total, number), None
+
+
+def _refuse_foreign(file: Path, settings: Mapping[str, Any]) -> None:
+    """Raises DataError unless a file names the one network and extractors of texts, and no other function."""
+    network, extractors = f"{ProfileNet.__module__}.{ProfileNet.__name__}", f"{extract.__module__}."
+    if settings["model"].get("function") != network:
+        raise DataError(f"{file}: holds {settings['model'].get('function')}, expected is {network}")
+    for name, field in (settings["fields"] or {}).items():
+        for one in field if isinstance(field, list) else [field]:
+            if not str(one.get("function")).startswith(extractors):
+                raise DataError(f"{file}: field {name!r} is read by {one.get('function')}, expected is {extractors}...")
 
 
 def _named(layers: Layers) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from profile_sets import random_profiles
 
 from seqjax.data.events import Split
 from seqjax.data.files import read_files
@@ -46,6 +47,11 @@ def attributed(part):
     return part._replace(log=log, target={**part.target, "user": part.sequence + 1})
 
 
+def profiles():
+    """Some profiles, of two classes."""
+    return Split(*(random_profiles(part, count=40) for part in range(3)))
+
+
 FEATURES = ("attribute", "category", "genre", "rating", "gap", "times", "wait", "behaviour")
 OTHERS = {"behaviour_return": visits}  # stand-ins for data of another kind than sessions of items
 
@@ -72,7 +78,8 @@ def test_two_steps(name, experiment, stand_in, monkeypatch):
     monkeypatch.delenv("SEQJAX_DATA", raising=False)
     described = json.loads(json.dumps(describe(experiment)))
     assert describe(resolve(described)) == described
-    data = samples if name.startswith(("lifelong", "purchase")) else OTHERS.get(name, stand_in)
+    kinds = {"lifelong": samples, "purchase": samples, "profile": profiles}
+    data = kinds.get(name.partition("_")[0]) or OTHERS.get(name, stand_in)
     experiment = dataclasses.replace(experiment, data=data)
     for setting, value in SMALL.items():
         place, _, last = setting.partition(".")

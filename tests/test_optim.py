@@ -41,6 +41,19 @@ def test_no_momentum_keeps_no_velocity():
     assert count == [1, 2]
 
 
+def test_gradient_descent_with_a_heavy_ball_by_hand():
+    """v = momentum v - rate g; p += v, with both rates traced."""
+    params, hparams = {"w": jnp.array([1.0, -2.0])}, SessionHparams(learning_rate=0.5, momentum=0.25)
+    p, v, state = np.array([1.0, -2.0]), np.zeros(2), optim.sgd_momentum(hparams).init(params)
+    for g in ([1.0, 2.0], [0.0, 4.0], [-2.0, 0.0]):
+        updates, state = optim.sgd_momentum(hparams).update({"w": jnp.float32(g)}, state, params)
+        params = jax.tree.map(jnp.add, params, updates)
+        v = 0.25 * v - 0.5 * np.array(g)
+        p = p + v
+        np.testing.assert_array_equal(params["w"], p)
+    assert p.tolist() == [1.0 - 0.5 - 0.125 - 0.03125 + 1.0, -2.0 - 1.0 - 0.25 - 2.0 - 0.0625 - 0.5]
+
+
 def test_adam_is_the_textbook_form():
     random = np.random.default_rng(1)
     hparams = SessionHparams(learning_rate=0.01)

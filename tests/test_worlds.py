@@ -12,9 +12,11 @@ from seqjax.baselines.purchase import bag
 from seqjax.data import stages
 from seqjax.data.plan import session_plan
 from seqjax.data.process import echo, sample
+from seqjax.data.profiles import reduced
 from seqjax.data.samples import target_plan
 from seqjax.data.windows import stream_reset, symbols
 from seqjax.data.worlds import cycle, order2, planted, popularity_only
+from seqjax.data.zipf import zipf_profiles
 from seqjax.evaluate.likelihood import likelihoods, predict
 from seqjax.evaluate.ranking import rank_sessions, summary
 from seqjax.evaluate.response import predict as predict_responses
@@ -28,12 +30,14 @@ from seqjax.models.gru_response import GRUResponse
 from seqjax.models.hpmn import HPMN
 from seqjax.models.lstm_response import LSTMResponse
 from seqjax.models.next_action import NextAction
+from seqjax.models.profile_net import ProfileNet
 from seqjax.models.sum_pooling import SumPooling
 from seqjax.nn.activation import elu
 from seqjax.nn.attention import Transformer
 from seqjax.nn.convolution import TCN
 from seqjax.nn.linear_recurrence import LRU
 from seqjax.nn.recurrence import GRU, LSTM
+from seqjax.objectives.profile import ProfileHparams, profile_objective
 from seqjax.objectives.response import (
     ResponseHparams,
     no_negatives,
@@ -216,3 +220,28 @@ def test_trees_on_counts_know_who_will_buy_where_order_is_nothing_and_only_there
     assert area(stages.order_only(1)) == pytest.approx(0.5, abs=0.02)
     counts = stages.counts_only(1)
     assert 0.93 < counts.share(area(counts)) < 1.0
+
+
+CLASSIFIERS = {  # name: (model, learning rate)
+    "linear": (partial(ProfileNet, pool="root"), 0.03),
+    "hidden, two outputs": (partial(ProfileNet, hidden=(10,), outputs=2), 0.01),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_small_networks_tell_classes_of_profiles_nearly_as_well_as_bayes(name):
+    """No network decides better than Bayes' rule but by chance, nor is it surer of what came."""
+    build, rate = CLASSIFIERS[name]
+    world = zipf_profiles(1, profiles=3000, tests=4000, words=40, tokens=10.0, informative=1.0, effect=0.6)
+    train, _, test = reduced(world.split)[:3]  # which words: how often each is said would tell more
+    model = build((("item", 40),))
+    rows = [target_plan(train, epoch=epoch, lanes=50, window=30) for epoch in range(8)]
+    parts = {"item": ("item",)}, no_negatives, response_batch, model, ProfileHparams(rate)
+    corpus = jax.device_put(response_corpus(train))
+    params = trained(profile_objective, optim.adam_decay, *parts, corpus, rows, 50)
+    score, ceiling = predict_responses(model, params, test), world.ceiling["accuracy"]
+    right, noise = ((score > 0.0) == test.label).mean(), np.sqrt(0.1 / test.size)  # fewer than a tenth differ
+    assert max(ceiling - 0.025, 0.65) < right < ceiling + 3.0 * noise, (right, ceiling)
+    z = np.where(test.label, -score, score).astype(np.float64) / model.outputs  # two say the same, each of its class
+    excess = np.logaddexp(0.0, z).mean() - world.entropy
+    assert -0.005 < excess < 0.03, excess

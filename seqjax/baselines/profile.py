@@ -50,7 +50,8 @@ def linear_svc(train: Samples, *, strength: float = 0.1, rows: bool = True) -> P
 def boosted_logistic(train: Samples, *, rounds: int = 8, strength: float = 0.01, rows: bool = True) -> Predictor:
     """AdaBoost over logistic regressions, Freund and Schapire (1997): each weighs up what those before got wrong.
 
-    Half the sum of the weighted votes; raises ImportError without scikit-learn.
+    Twice the weighted mean of the votes, -2 to 2; no log-odds, so that only its sign and order count. Raises
+    ImportError without scikit-learn.
     """
     return _fitted(adaptive(sparse_logistic(strength), rounds), train, rows)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from seqjax.baselines.learners import boosted, scaled_logistic
+from seqjax.baselines.learners import boosted, extreme, scaled_logistic
 from seqjax.baselines.response import Predictor, visible
 from seqjax.data.samples import Samples
 from seqjax.data.split import DAY
@@ -29,6 +29,11 @@ NEVER = 999.0
 def purchase_trees(train: Samples, *, windows: tuple[int, ...] = WINDOWS, seed: int = 0) -> Predictor:
     """Log-odds of gradient-boosted trees; raises ImportError without scikit-learn."""
     return _by_category(train, partial(boosted, seed), lambda samples: table(samples, windows))
+
+
+def purchase_xgboost(train: Samples, *, windows: tuple[int, ...] = WINDOWS, seed: int = 0) -> Predictor:
+    """Log-odds of XGBoost, Chen and Guestrin (2016), on all columns; raises ImportError without xgboost."""
+    return _by_category(train, partial(extreme, seed), lambda samples: table(samples, windows))
 
 
 def count_trees(train: Samples, *, seed: int = 0) -> Predictor:

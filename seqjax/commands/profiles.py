@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,43 +23,70 @@ from seqjax.data.layers import to_neuraln
 from seqjax.data.read import read_log
 from seqjax.data.write import DELIMITERS, check_ending, write_rows
 from seqjax.experiment import SettingError, parse_setting
+from seqjax.nn.activation import logistic
 from seqjax.profiling import Classifier, Verdict, classifier, classify_log, classify_texts, save_classifier
 from seqjax.run import load
 
-BLOCK = 8192  # rows read, scored and written together
+BLOCK = 8192  # rows scored and written together
+WINDOW = 1 << 24  # bytes of delimited text read together; no row may be longer
+KEYS = ("user", "id")  # columns that are written again beside what is said
+MOST = 100  # features told of one profile
 
 
 def export(options: argparse.Namespace) -> None:
     """Writes a run's classifier as one file: `.npz` whole, or `.txt` its network alone in the form of neuraln."""
+    if options.out.suffix not in (".npz", ".txt"):
+        raise DataError(f"{options.out}: ending {options.out.suffix!r}; use .npz (whole) or .txt (as neuraln reads it)")
     held = classifier(load(options.run))
-    if options.out.suffix == ".txt":
-        if options.out.exists():
-            raise DataError(f"{options.out}: is there already, and nothing saved is overwritten; choose another name")
-        options.out.write_text(to_neuraln(held.layers) + "\n", "utf-8")
-    else:
+    facts = {"features": len(held.words), "layers": " - ".join(map(str, held.layers.sizes))}
+    if options.out.suffix == ".npz":
         save_classifier(held, options.out)
-    print_facts(f"{options.out}", {"features": len(held.words), "layers": " - ".join(map(str, held.layers.sizes))})
+    elif options.out.exists():
+        raise DataError(f"{options.out}: is there already, and nothing saved is overwritten; choose another name")
+    else:
+        options.out.write_text(to_neuraln(held.layers) + "\n", "utf-8")
+        facts |= unlike_neuraln(held)
+    print_facts(f"{options.out}", facts)
+
+
+def unlike_neuraln(held: Classifier) -> dict[str, str]:
+    """What neuraln does not do, and who reads the weights there has to."""
+    found = {}
+    if held.model.pool != "sum":
+        found["inputs"] = f"1, divided by {'the root of ' * (held.model.pool == 'root')}the number of known features"
+    if held.model.hidden and held.model.activation is not logistic:
+        found["hidden_layers"] = f"{held.model.activation.__name__} in place of the logistic function"
+    return found
 
 
 def score(options: argparse.Namespace, held: Classifier) -> None:
     """Writes what a classifier says of every row of texts, block by block, or of every sequence of a log."""
     check_ending(options.out)
-    settings = {"margin": 0.0, "top": 3}
-    for name, value in map(parse_setting, options.set):
-        if name not in settings or not isinstance(value, int | float):
-            raise SettingError(f"{name}={value!r}: give margin=0..0.5 (undecided within it) or top=0.. (features told)")
-        settings[name] = value
-    if not 0 <= settings["margin"] <= 0.5 or settings["top"] < 0:
-        raise SettingError(f"margin={settings['margin']}, top={settings['top']}: use 0 to 0.5, and 0 or more")
+    margin, top = settings(options.set)
     if held.fields is None:
         log, notes = read_log(options.data, None, least=1, **given(options))
-        said = classify_log(held, log, top=int(settings["top"]))
         keys = dict(log.keys) or {"sequence": np.arange(1, log.sequences + 1)}
-        write_rows(options.out, {**keys, **told(held, said, settings["margin"])})
+        write_rows(options.out, {**keys, **told(held, classify_log(held, log, top=top), margin)})
         print_facts(f"{options.out}: a row for each sequence", notes)
         return
-    count, undecided = stream(options, held, settings)
+    with replacing(options.out) as part:
+        count, undecided = stream(options.data, part, options.out.suffix, held, margin, top)
     print_facts(f"{options.out}: a row for each profile", {"profiles": count, "undecided": undecided})
+
+
+def settings(given: Sequence[str]) -> tuple[float, int]:
+    """The margin around 0.5 within which nothing is decided, and how many features are told; by --set."""
+    margin, top = 0.0, 3
+    for name, value in map(parse_setting, given):
+        if name == "margin" and type(value) in (int, float) and 0 <= value <= 0.5:
+            margin = float(value)
+        elif name == "top" and type(value) is int and 0 <= value <= MOST:
+            top = value
+        else:
+            raise SettingError(
+                f"{name}={value!r}: give margin=0 to 0.5 (undecided within it) or top=0 to {MOST} (features told)"
+            )
+    return margin, top
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
@@ -78,42 +107,46 @@ def told(held: Classifier, said: Verdict, margin: float) -> dict[str, Shaped[np.
     return rows
 
 
-def stream(options: argparse.Namespace, held: Classifier, settings: Mapping[str, float]) -> tuple[int, int]:
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Where to write what becomes the file when all went well, and is removed when not."""
+    part = file.with_name(file.name + ".partial")
+    try:
+        yield part
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def stream(data: Path, out: Path, ending: str, held: Classifier, margin: float, top: int) -> tuple[int, int]:
     """Reads, scores and writes block by block; how many profiles, and how many were left undecided.
 
-    What is written becomes the file only when all went well.
+    Raises DataError, with file and row, for what cannot be read, and for a file without rows.
     """
-    count = undecided = 0
-    part, writer = options.out.with_name(options.out.name + ".partial"), None
-    with Console().status("scoring") as status:
-        try:
-            for rows in blocks(options.data, tuple(held.fields or ())):
-                said = told(held, numbered(options.data, count, held, rows, int(settings["top"])), settings["margin"])
-                keys = {"row": np.arange(count + 1, count + len(rows) + 1)}
-                keys |= {name: [row[name] for row in rows] for name in rows[0] if name in ("user", "id")}
-                table = pa.table({**keys, **said})
-                writer = writer or opened(part, options.out.suffix, table.schema)
-                writer.write_table(table)
-                count, undecided = count + len(rows), undecided + int((said["class"] == "").sum())
-                status.update(f"scoring, {count:,} profiles")
-        finally:
-            if writer is not None:
-                writer.close()
+    count, undecided, names = 0, 0, None
+    with ExitStack() as open_files, Console().status("scoring") as status:
+        for rows in blocks(data, tuple(held.fields or ())):
+            try:
+                said = told(held, classify_texts(held, rows, top=top, first=count + 1), margin)
+            except DataError as error:
+                raise DataError(f"{data}, {error}") from None
+            if names is None:
+                names = [name for name in KEYS if name in rows[0]]
+            keys = {"row": np.arange(count + 1, count + len(rows) + 1)}
+            table = pa.table({**keys, **{name: [text_of(row.get(name)) for row in rows] for name in names}, **said})
+            if not count:
+                writer = open_files.enter_context(opened(out, ending, table.schema))
+            writer.write_table(table)
+            count, undecided = count + len(rows), undecided + int((said["class"] == "").sum())
+            status.update(f"scoring, {count:,} profiles")
     if not count:
-        raise DataError(f"{options.data}: has no rows")
-    part.replace(options.out)
+        raise DataError(f"{data}: has no rows")
     return count, undecided
 
 
-def numbered(file: Path, before: int, held: Classifier, rows: list[Mapping[str, Any]], top: int) -> Verdict:
-    """What is said of a block of rows; an error names the row of the file."""
-    try:
-        return classify_texts(held, rows, top=top)
-    except DataError as error:
-        number, _, rest = str(error).removeprefix("row ").partition(": ")
-        raise DataError(
-            f"{file}, row {int(number) + before}: {rest}" if number.isdigit() else f"{file}: {error}"
-        ) from None
+def text_of(key: Any) -> str:
+    """A key as text, the same in every block whatever its kind."""
+    return "" if key is None else str(key).encode("utf-8", "replace").decode()
 
 
 def opened(file: Path, ending: str, schema: pa.Schema) -> Any:
@@ -124,7 +157,7 @@ def opened(file: Path, ending: str, schema: pa.Schema) -> Any:
 
 
 def blocks(file: Path, fields: tuple[str, ...]) -> Iterator[list[Mapping[str, Any]]]:
-    """The rows of a .csv, .tsv, .parquet or .jsonl file, so many at a time.
+    """The keys and fields of the rows of a .csv, .tsv, .parquet or .jsonl file, so many at a time.
 
     Raises DataError for a file that is not there, of another ending, not in UTF-8, or without one of the fields.
     """
@@ -132,37 +165,61 @@ def blocks(file: Path, fields: tuple[str, ...]) -> Iterator[list[Mapping[str, An
         raise DataError(f"{file}: there is no such file")
     if file.suffix not in (*DELIMITERS, ".parquet", ".jsonl"):
         raise DataError(f"{file}: ending {file.suffix!r}; texts are read from .csv, .tsv, .parquet or .jsonl")
+    if not file.stat().st_size:
+        return
+    read = {".jsonl": _lines, ".parquet": _records}.get(file.suffix, _cells)
     try:
-        for rows in _lines(file) if file.suffix == ".jsonl" else _tables(file):
-            if missing := [name for name in fields if name not in rows[0]]:
-                raise DataError(f"{file}: has no column {missing[0]}, only {', '.join(rows[0])}")
-            yield rows
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read as UTF-8 rows ({error}); repair or convert it") from None
+        yield from read(file, fields)
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        if found := re.search(r"Row #(\d+): (.*)", str(error)):  # counts the header
+            raise DataError(f"{file}, row {int(found[1]) - 1}: {found[2]}; repair the row, in UTF-8") from None
+        raise DataError(f"{file}: cannot be read as rows in UTF-8 ({error}); repair or convert it") from None
 
 
-def _tables(file: Path) -> Iterator[list[dict[str, Any]]]:
-    if file.suffix == ".parquet":
-        parts = parquet.ParquetFile(file).iter_batches(BLOCK)
-    else:
-        parse = csv.ParseOptions(delimiter=DELIMITERS[file.suffix], newlines_in_values=True)
-        text = csv.ConvertOptions(strings_can_be_null=False)
-        parts = csv.open_csv(file, parse_options=parse, convert_options=text)
-    return (batch.to_pylist() for batch in parts if batch.num_rows)
+def _cells(file: Path, fields: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+    """Rows of delimited text, every cell as it is written: `007` and `1e3` are texts."""
+    read = csv.ReadOptions(use_threads=False, block_size=WINDOW)  # without threads errors tell the row
+    parse = csv.ParseOptions(delimiter=DELIMITERS[file.suffix], newlines_in_values=True)
+    with csv.open_csv(file, read, parse) as stream:
+        names = _present(file, stream.schema.names, fields)
+        parse.ignore_empty_lines = len(stream.schema.names) > 1  # in a lone column they are empty texts
+    cells = csv.ConvertOptions(include_columns=names, column_types=dict.fromkeys(names, pa.string()))
+    with csv.open_csv(file, read, parse, cells) as stream:
+        for batch in stream:
+            for begin in range(0, batch.num_rows, BLOCK):
+                yield batch.slice(begin, BLOCK).to_pylist()
 
 
-def _lines(file: Path) -> Iterator[list[dict[str, Any]]]:
-    with file.open(encoding="utf-8") as stream:
-        number = 0
-        while lines := list(islice(stream, BLOCK)):
-            rows = []
-            for line in lines:
-                number += 1
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise DataError(f"{file}, row {number}: is no JSON ({error}); repair the line") from None
-                if not isinstance(row, dict):
-                    raise DataError(f"{file}, row {number}: is no JSON object; write one object a line")
-                rows.append(row)
-            yield rows
+def _records(file: Path, fields: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+    with parquet.ParquetFile(file) as stream:
+        names = _present(file, stream.schema_arrow.names, fields)
+        for batch in stream.iter_batches(BLOCK, columns=names):
+            if batch.num_rows:
+                yield batch.to_pylist()
+
+
+def _present(file: Path, names: Sequence[str], fields: tuple[str, ...]) -> list[str]:
+    """The columns to read; raises DataError where a field is missing."""
+    if missing := [name for name in fields if name not in names]:
+        raise DataError(f"{file}: has no column {missing[0]}, only {', '.join(names)}")
+    return [name for name in (*KEYS, *fields) if name in names]
+
+
+def _lines(file: Path, fields: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+    del fields  # every line has its own, and is told of when it lacks one
+    with file.open("rb") as stream:
+        numbered = enumerate(stream, start=1)
+        while lines := list(islice(numbered, BLOCK)):
+            yield [_object(file, *line) for line in lines]
+
+
+def _object(file: Path, row: int, line: bytes) -> dict[str, Any]:
+    try:
+        held = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}, row {row}: is not UTF-8 ({error}); convert the file") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}, row {row}: is no JSON ({error}); repair the line") from None
+    if not isinstance(held, dict):
+        raise DataError(f"{file}, row {row}: is no JSON object; write one object a line")
+    return held

@@ -13,7 +13,7 @@ from seqjax.data.features import counted_log
 from seqjax.data.samples import Samples
 from seqjax.data.vocabulary import lookup
 
-Parts = tuple[Int[np.ndarray, "chosen"], Int[np.ndarray, "chosen"], Int[np.ndarray, "chosen"]]
+Parts = tuple[Int[np.ndarray, "..."], Int[np.ndarray, "..."], Int[np.ndarray, "..."]]
 """Profiles to learn from, to choose by, and to judge."""
 
 
@@ -118,7 +118,8 @@ def expressed_in(samples: Samples, words: Shaped[np.ndarray, "word"], *, presenc
 
 def some(samples: Samples, chosen: Int[np.ndarray, "chosen"]) -> Samples:
     """Some of the profiles, and of the log only theirs."""
-    return profiled(take(samples.log, samples.sequence[chosen]), samples.label[chosen], samples.vocabulary["class"])
+    log = take(samples.log, samples.sequence[chosen])
+    return profiled(log, samples.label[chosen], samples.vocabulary["class"].tolist())
 
 
 def selected(

@@ -63,6 +63,7 @@ def zipf(
     profiles: int = 10_000,
     tests: int = 4000,
     tokens: float = 60.0,
+    effect: float = 0.58,
     features: int = 4000,
     method: Callable = exact,
     presence: bool = True,
@@ -70,15 +71,19 @@ def zipf(
     part: int = 0,
     parts: int = 1,
     flipped: bool = False,
+    validation: bool = True,
 ) -> Split:
-    """`zipf_profiles` in the features that are best in training; the accuracy of Bayes' rule is noted.
+    """`zipf_profiles` in the features that are best in training; the accuracy of Bayes' rule on presence is noted.
 
     part, parts: learn from one of so many disjoint parts of the training profiles, features still chosen by all.
-    flipped: the other class is the positive one.
+    flipped: the other class is the positive one. validation: whether there is a set to choose by.
     """
-    world = zipf_profiles(seed, profiles=profiles, tests=tests, tokens=tokens)
+    world = zipf_profiles(seed, profiles=profiles, tests=tests, tokens=tokens, effect=effect)
     settings = {"method": method, "presence": presence, "occurrences": occurrences, "part": part, "parts": parts}
     split = reduced(world.split, features=features, **settings)
     if flipped:
-        split = Split(*(held._replace(label=~held.label) for held in split[:3]), split.notes)
-    return split._replace(notes={**split.notes, "bayes_accuracy": world.ceiling["accuracy"]})
+        split = Split(*(held and held._replace(label=~held.label) for held in split[:3]), split.notes)
+    return split._replace(
+        validation=split.validation if validation else None,
+        notes={**split.notes, "bayes_accuracy": world.ceiling["accuracy"]},
+    )

@@ -26,8 +26,8 @@ from seqjax.nn.activation import logistic
 
 Predictor = Callable[[Samples], Float[np.ndarray, "profile"]]
 
-LISTED = 20
-"""Features in a table."""
+LISTED, TYPICAL = 20, 10
+"""Features in a table, and profiles that have a feature that is typical; fewer where no feature has so many."""
 
 
 class ProfileCases(NamedTuple):
@@ -110,7 +110,7 @@ def plain(score: Float[np.ndarray, "profile"], label: Bool[np.ndarray, "profile"
 def judged(cases: ProfileCases, replicates: int) -> dict[str, float]:
     """The plain numbers with intervals, and calibration."""
     right = decided(cases.score) == cases.label
-    low, high = (float(end) for end in wilson(right.sum(), len(right)))
+    low, high = ends(right)
     numbers = plain(cases.score, cases.label) | {"accuracy/low": low, "accuracy/high": high}
     area, error = roc_auc(cases.score[cases.label], cases.score[~cases.label])
     probability = special.expit(cases.score.astype(np.float64))
@@ -123,6 +123,12 @@ def judged(cases: ProfileCases, replicates: int) -> dict[str, float]:
     }
 
 
+def ends(right: Bool[np.ndarray, "profile"]) -> tuple[float, float]:
+    """Wilson's 95 % interval of the share that is decided rightly."""
+    low, high = wilson(np.array([right.sum()]), np.array([len(right)]))
+    return float(low[0]), float(high[0])
+
+
 def groups(score: Float[np.ndarray, "profile"], samples: Samples, most: int = 20) -> dict[str, float]:
     """Accuracy by class and by every key of few values, with intervals: where a classifier errs, and on whom."""
     right, numbers = decided(score) == samples.label, {}
@@ -130,10 +136,10 @@ def groups(score: Float[np.ndarray, "profile"], samples: Samples, most: int = 20
     parts = {"class": words[samples.label.astype(int)]}
     parts |= {name: key[samples.sequence] for name, key in samples.keys.items() if name != "user"}
     for name, value in parts.items():
-        known = np.unique(value)
+        known = [word for word in words if (value == word).any()] if name == "class" else np.unique(value)
         for word in known if len(known) <= most else ():
             here = right[value == word]
-            low, high = (float(end) for end in wilson(here.sum(), len(here)))
+            low, high = ends(here)
             held = {"accuracy": float(here.mean()), "accuracy/low": low, "accuracy/high": high}
             numbers |= {f"by_{name}/{word}/{key}": number for key, number in held.items()}
     return numbers
@@ -165,10 +171,11 @@ def shares(
 def feature_tables(train: Samples) -> dict[str, dict[str, list]]:
     """Of the selected features, those most informative of the class, and most typical of either, in training."""
     counts = counted_log(train.log, train.label)
+    least = min(TYPICAL, int(counts.counts.sum(axis=1).max()))
     held = {
         "informative": select(counts, LISTED),
-        "negative": top(counts, LISTED, False),
-        "positive": top(counts, LISTED, True),
+        "negative": top(counts, LISTED, False, least),
+        "positive": top(counts, LISTED, True, least),
     }
     return {
         f"features_{name}": {k: np.asarray(v).tolist() for k, v in one._asdict().items()} for name, one in held.items()

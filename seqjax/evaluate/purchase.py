@@ -16,7 +16,8 @@ from seqjax.data.samples import Samples, asked_first, shift
 from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, platt, reliability
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.evaluate.following import followed
-from seqjax.evaluate.response import ResponseCases, predict
+from seqjax.evaluate.intervals import bootstrap
+from seqjax.evaluate.response import ResponseCases, bootstrap_auc, predict
 from seqjax.evaluate.selection import at_threshold, average_precision, best_threshold, cumulative_gain, lift
 from seqjax.metrics import roc_auc
 
@@ -149,8 +150,10 @@ def priors(train: Samples | None, validation: Samples | None) -> Prior:
 def judged(score: Float[np.ndarray, "sample"], samples: Samples, prior: Prior, threshold: float) -> dict[str, float]:
     """The numbers of one score: the 1:1 set, everybody, and later."""
     main, everybody = _main(samples), asked_first(samples)
+    selected = _at(score, samples, prior.trained) > 0.0
     later = ~everybody & _balanced(samples)
     numbers = _ranked(score, samples, main) | _selected(score, samples, prior, threshold, main)
+    numbers |= _intervals(score, selected, samples, main)
     numbers |= {f"natural/{key}": value for key, value in _ranked(score, samples, everybody).items()}
     natural = _at(score, samples, prior.trained) + _odds(prior.natural, samples)
     numbers["natural/log_loss"] = _loss(natural[everybody], samples.label[everybody])
@@ -164,6 +167,33 @@ def judged(score: Float[np.ndarray, "sample"], samples: Samples, prior: Prior, t
         if (here & samples.label).any() and (here & ~samples.label).any():
             word = samples.vocabulary["item"][item - 1]
             numbers[f"by_category/{word}/auc"] = roc_auc(score[here & samples.label], score[here & ~samples.label])[0]
+    return numbers
+
+
+def _intervals(
+    score: np.ndarray,
+    selected: Bool[np.ndarray, "sample"],
+    samples: Samples,
+    use: Bool[np.ndarray, "sample"],
+    replicates: int = 300,
+) -> dict[str, float]:
+    """95 % bootstrap intervals over users of AUC, precision and recall, all from the same resamples."""
+    every, user = np.unique(samples.sequence[use], return_inverse=True)
+    score, selected, label, item = (part[use] for part in (score, selected, samples.label, samples.target["item"]))
+    areas = [
+        bootstrap_auc(score[None, here], label[here], user[here], replicates, users=len(every))[0, 1:]
+        for here in (item == one for one in np.unique(item))
+        if label[here].any() and not label[here].all()
+    ]
+    numbers = {}
+    if areas:
+        low, high = np.nanquantile(np.nanmean(areas, axis=0), (0.025, 0.975))
+        numbers = {"auc/low": float(low), "auc/high": float(high)}
+    for name, of in (("precision", selected), ("recall", label)):
+        hits, all_of = (np.bincount(user, part, len(every)) for part in (selected & label, of))
+        if all_of.any():
+            low, high = bootstrap(hits, np.maximum(all_of, 1e-9), replicates)
+            numbers |= {f"{name}/low": float(low), f"{name}/high": float(high)}
     return numbers
 
 

@@ -147,13 +147,15 @@ def bootstrap_auc(
     sequence: Int[np.ndarray, "sample"],
     replicates: int,
     seed: int = 0,
+    users: int = 0,
 ) -> Float[np.ndarray, "row replicate"]:
     """AUC of each row of scores: first of the samples as they are, then of resamples of whole users.
 
-    It is nan where one label is missing.
+    It is nan where one label is missing. users: resample users 0 .. users - 1, whether they have samples or not, so
+    that several calls draw the same ones (0: those that occur).
     """
-    _, user = np.unique(sequence, return_inverse=True)
-    random, users = np.random.default_rng(seed), int(user.max()) + 1
+    user = sequence if users else np.unique(sequence, return_inverse=True)[1]
+    random, users = np.random.default_rng(seed), users or int(user.max()) + 1
     rows = []
     for score in scores:
         order = np.argsort(score[~label], kind="stable")

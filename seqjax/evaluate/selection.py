@@ -5,11 +5,10 @@ One row is one user: a score, higher for likelier, and a label, True for a posit
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Num, Shaped
+from jaxtyping import Float, Int, Num
 from scipy import special
 
 from seqjax.evaluate.calibration import Label, Score, distinct
@@ -166,32 +165,6 @@ def cost_threshold(gain: float, cost: float) -> float:
     if not 0.0 < cost < gain:
         raise ValueError(f"cost={cost}, gain={gain}: a threshold needs 0 < cost < gain")
     return cost / gain
-
-
-def bootstrap_interval(
-    statistic: Callable[..., float | Float[np.ndarray, "..."]],
-    *columns: Shaped[np.ndarray, "target ..."],
-    replicates: int = 1000,
-    seed: int = 0,
-) -> tuple[float | Float[np.ndarray, "..."], float | Float[np.ndarray, "..."]]:
-    """95 % percentile bootstrap of `statistic(*columns)`, users resampled whole: (low, high), shaped as the statistic.
-
-    For sums over counts, `intervals.bootstrap` is faster. The same seed draws the same resamples of as many users.
-    Resamples where the statistic is nan, as without positives, are left out; nan if no other is left.
-
-    >>> low, high = bootstrap_interval(np.mean, np.array([0.0, 1.0, 1.0, 1.0]))
-    >>> bool(0 <= low < 0.75 < high <= 1)
-    True
-    """
-    users = {len(column) for column in columns}
-    if len(users) != 1 or users == {0} or replicates < 1:
-        raise ValueError(f"columns of {sorted(users)} users, replicates={replicates}: give one length and one or more")
-    random, size = np.random.default_rng(seed), users.pop()
-    drawn = (random.integers(size, size=size) for _ in range(replicates))
-    held = np.array([statistic(*(column[picked] for column in columns)) for picked in drawn], np.float64)
-    known = held[~np.isnan(held.reshape(replicates, -1)).any(axis=1)]
-    low, high = np.quantile(known if len(known) else held, [0.025, 0.975], axis=0)
-    return low, high
 
 
 def _ratio(part: Rate, whole: Rate) -> Rate:

@@ -26,7 +26,7 @@ class ProfileNet(nn.Module):
     `hidden` are the widths between input and output: () is a linear classifier. The vector x is never made: its product
     with the first layer is the sum of that layer's rows of the features that occur (`pool` "mean" or "root" divides it
     by their number or its root), which is also all that has to be kept of a profile. A feature that occurs several
-    times counts as often. One output is the log-odds of the positive class; of two, one for each class, the difference.
+    times counts as often. One output is the log-odds of the positive class; of two, one a class, half the difference.
     `activation` stands between layers; every output is logistic, which the loss applies. Dropout: `rates["hidden"]`.
     """
 
@@ -70,7 +70,7 @@ class ProfileNet(nn.Module):
         """Log-odds of the positive class; the profile itself is asked about, there is no target."""
         del target
         outputs = self.respond(state, noise)
-        return outputs[-1] - (outputs[0] if self.outputs == 2 else 0.0)
+        return 0.5 * (outputs[1] - outputs[0]) if self.outputs == 2 else outputs[0]
 
     def __call__(self) -> Float[Array, ""]:
         """Touches every parameter; serves `init`."""
@@ -86,8 +86,8 @@ def layers_of(params: Params) -> Layers:
 
 def params_of(layers: Layers) -> Params:
     """The parameters of a `ProfileNet` whose network is this one, in float32."""
-    weights, biases = ([np.asarray(one, np.float32) for one in part] for part in layers)
-    params = {"item": {"rows": np.pad(weights[0], ((1, 0), (0, 0)))}, "bias": biases[0]}
+    weights, biases = ([jnp.asarray(one, jnp.float32) for one in part] for part in layers)
+    params = {"item": {"rows": jnp.pad(weights[0], ((1, 0), (0, 0)))}, "bias": biases[0]}
     for place, (kernel, bias) in enumerate(zip(weights[1:], biases[1:], strict=True)):
         params[f"layers_{place}"] = {"kernel": kernel, "bias": bias}
     return params

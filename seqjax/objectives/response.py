@@ -95,7 +95,7 @@ def _asked(target: Mapping[str, Array], name: str) -> dict[str, Array]:
     return {"target": target[name]} if name in target else {}
 
 
-def no_negatives(key: jax.Array | None, batch: ResponseBatch, hparams: ResponseHparams | None) -> ResponseBatch:
+def no_negatives(key: jax.Array | None, batch: ResponseBatch, hparams: PyTree) -> ResponseBatch:
     """Asks what the samples ask, and nothing else."""
     del key, hparams
     side = {name: of[batch.ids["item"]["target"]] for name, of in batch.corpus.side.items()}

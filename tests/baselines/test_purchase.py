@@ -13,6 +13,7 @@ from seqjax.baselines.purchase import (
     bag_of_categories,
     purchase_logistic,
     purchase_trees,
+    purchase_xgboost,
     table,
 )
 from seqjax.data.events import EventLog
@@ -22,7 +23,7 @@ from seqjax.data.split import DAY
 from seqjax.metrics import roc_auc
 
 WORDS = np.array(["a", "b", "c", "d", "e"])
-FACTORIES = (purchase_trees, purchase_logistic, bag_of_categories)
+FACTORIES = (purchase_trees, purchase_xgboost, purchase_logistic, bag_of_categories)
 
 
 def random_log(seed, users=25, days=120, most=20, **columns):

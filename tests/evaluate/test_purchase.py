@@ -16,7 +16,7 @@ from seqjax.evaluate import following as module
 from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor
 from seqjax.evaluate.following import followed
 from seqjax.evaluate.purchase import REMOVED, Prior, earliness, judged, priors, purchase
-from seqjax.evaluate.response import predict
+from seqjax.evaluate.response import bootstrap_auc, predict
 from seqjax.evaluate.selection import average_precision, best_threshold, cumulative_gain, lift, shift_logit
 from seqjax.models.gru_response import GRUResponse
 
@@ -332,6 +332,27 @@ def test_differences_to_baselines_are_paired_where_there_is_one_category(split, 
     numbers = purchase(MODEL, params_of(MODEL), test, **given).numbers
     assert numbers["minus/counting/auc"] == pytest.approx(numbers["auc"] - numbers["counting/auc"])
     assert numbers["minus/counting/auc/low"] < numbers["minus/counting/auc"] < numbers["minus/counting/auc/high"]
+
+
+def test_intervals_resample_users_with_all_that_they_are_asked():
+    samples = asked(3, users=200, share=0.4)
+    score, prior = random_score(samples) + samples.label - 1.0, Prior(np.zeros(0), np.zeros(0))
+    numbers = judged(score, samples, prior, 0.0)
+    for name in ("auc", "precision", "recall"):
+        low, high = numbers[f"{name}/low"], numbers[f"{name}/high"]
+        assert low < numbers[name] < high and 0.02 < high - low < 0.3
+    one = samples.take(np.flatnonzero(samples.target["item"] == 1))
+    rows = part_of(one, BALANCED)
+    said = random_score(one) + one.label - 1.0
+    areas = bootstrap_auc(said[None, rows], one.label[rows], one.sequence[rows], 300)[0, 1:]
+    held = judged(said, one, prior, 0.0)
+    assert [held["auc/low"], held["auc/high"]] == pytest.approx(np.quantile(areas, (0.025, 0.975)))
+    twice = one._replace(
+        **{k: np.tile(getattr(one, k), 2) for k in ("sequence", "cutoff", "place", "label", "kind", "moment")}
+    )
+    twice = twice._replace(target={name: np.tile(ids, 2) for name, ids in one.target.items()})
+    again = judged(np.tile(said, 2), twice, prior, 0.0)  # to ask a user twice adds nothing
+    assert again["precision/low"] == pytest.approx(held["precision/low"])
 
 
 def test_validation_has_the_plain_numbers_of_the_even_set(split):

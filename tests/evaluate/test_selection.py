@@ -10,13 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve, precision_recall_fscore_support, roc_curve
 
 from seqjax.evaluate.calibration import isotonic, platt
-from seqjax.evaluate.intervals import bootstrap
 from seqjax.evaluate.selection import (
     Confusion,
     at_threshold,
     average_precision,
     best_threshold,
-    bootstrap_interval,
     cost_threshold,
     cumulative_gain,
     deciles,
@@ -226,36 +224,6 @@ def test_contacting_breaks_even_at_the_cost_threshold():
 def test_no_threshold_where_everybody_or_nobody_pays(gain, cost):
     with pytest.raises(ValueError, match="0 < cost < gain"):
         cost_threshold(gain, cost)
-
-
-def test_bootstrap_of_a_mean_is_that_of_sums_over_counts():
-    values = np.random.default_rng(0).exponential(size=50)
-    np.testing.assert_allclose(bootstrap_interval(np.mean, values), bootstrap(values, np.ones(50)))
-
-
-def test_bootstrap_resamples_rows_of_all_columns_together():
-    held = np.arange(30.0)
-    low, high = bootstrap_interval(lambda one, two: float(np.abs(one - two[:, 0]).max()), held, held[:, None])
-    assert low == high == 0.0
-
-
-def test_bootstrap_covers_the_true_area():
-    true = average_precision(*users(99, 100_000))
-    ends = [bootstrap_interval(average_precision, *users(trial), replicates=100) for trial in range(50)]
-    assert np.mean([low <= true <= high for low, high in ends]) > 0.8
-
-
-def test_bootstrap_of_a_curve_has_its_shape_and_leaves_out_what_is_undefined():
-    score, label = np.arange(6.0), np.arange(6) == 5  # a third of the resamples have no positive
-    low, high = bootstrap_interval(cumulative_gain, score, label)
-    assert low.shape == high.shape == (21,) and low[0] == 0.0 and high[-1] == 1.0
-    assert np.isnan(bootstrap_interval(average_precision, score, np.zeros(6, bool), replicates=5)).all()
-
-
-@pytest.mark.parametrize("columns", [(), (np.zeros(0),)])
-def test_bootstrap_refuses_nothing(columns):
-    with pytest.raises(ValueError, match="columns of"):
-        bootstrap_interval(np.mean, *columns)
 
 
 @pytest.mark.parametrize("decimals", DECIMALS)

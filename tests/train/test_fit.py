@@ -4,14 +4,24 @@ import dataclasses
 import json
 import os
 import signal
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from profile_sets import counted, profiles_of
 
+from seqjax import optim
+from seqjax.data.events import Split
 from seqjax.data.files import read_files
+from seqjax.data.samples import target_plan
+from seqjax.evaluate.profile import profile
+from seqjax.experiment import Experiment
+from seqjax.models.profile_net import ProfileNet
+from seqjax.objectives.profile import ProfileHparams, profile_objective, squared_error
+from seqjax.objectives.response import no_negatives, response_batch, response_corpus
 from seqjax.run import assemble
 from seqjax.train import checkpoint
 from seqjax.train.fit import Interrupted, NotFinite, Stop, fit
@@ -234,3 +244,131 @@ def test_a_folder_that_cannot_be_written_fails_before_the_first_step(parts, tmp_
 
 def test_plans_of_two_epochs_differ(parts):
     assert not np.array_equal(parts.plan(0).position, parts.plan(1).position)
+
+
+# A target error, one profile at a time
+
+RATE, MOMENTUM, TARGET = 0.5, 0.3, 0.05
+
+
+@pytest.fixture(scope="module")
+def separable():
+    """Eight profiles of one or two of three telling words each, and of words that tell nothing."""
+    tokens = ["adg", "aeh", "bdh", "beg", "cfg", "cdh", "ceg", "cfh"]
+    split = Split(train := profiles_of([list(text) for text in tokens], np.arange(8) < 4), None, train)
+    experiment = Experiment(
+        data=lambda: split, corpus=response_corpus, plan=partial(target_plan, lanes=1, window=8, pool=1),
+        gather=response_batch, draw=no_negatives, model=partial(ProfileNet, hidden=(3,)),
+        objective=partial(profile_objective, loss=squared_error), views={"item": ("item",)},
+        optimizer=optim.sgd_momentum, hparams=ProfileHparams(learning_rate=RATE, momentum=MOMENTUM), evaluate=profile,
+        stop=Stop(epochs=500, target=TARGET),
+    )  # fmt: skip
+    return train, assemble(experiment, split, seed=1)
+
+
+def descended(train, parts, epochs, target):
+    """Rumelhart et al. (1986) in plain numpy, in double precision: the weights, and the error of every epoch.
+
+    The velocity of a word's row rests while no profile has the word.
+    """
+
+    def logistic(x):
+        return 1.0 / (1.0 + np.exp(-x))
+
+    params, x = parts.state.params, counted(train)
+    w, b, u, c = (
+        np.asarray(leaf, np.float64)
+        for leaf in (
+            params["item"]["rows"][1:],
+            params["bias"],
+            params["layers_0"]["kernel"][:, 0],
+            params["layers_0"]["bias"],
+        )
+    )
+    held, moving, errors = [w.copy(), b.copy(), u.copy(), c.copy()], [0 * w, 0 * b, 0 * u, 0 * c], []
+    for epoch in range(epochs):
+        rows, before = parts.plan(epoch), []
+        assert rows.live.all()
+        for row in rows.sample[:, 0, 0]:
+            w, b, u, c = held
+            hidden = logistic(x[row] @ w + b)
+            said = logistic(hidden @ u + c[0])
+            before.append((said - train.label[row]) ** 2)
+            slope = 2.0 * (said - train.label[row]) * said * (1.0 - said)
+            back = slope * u * hidden * (1.0 - hidden)
+            grads = np.outer(x[row], back), back, slope * hidden, np.array([slope])
+            has = x[row] > 0
+            for place, (at, grad) in enumerate(zip(moving, grads, strict=True)):
+                touched = has if place == 0 else np.ones(len(at), bool)
+                at[touched] = MOMENTUM * at[touched] - RATE * grad[touched]
+                held[place] = held[place] + at * touched.reshape(-1, *[1] * (at.ndim - 1))
+        errors.append(np.mean(before))
+        if target is not None and errors[-1] <= target:
+            break
+    return held, errors
+
+
+def weights(params):
+    layer = params["layers_0"]
+    return params["item"]["rows"][1:], params["bias"], layer["kernel"][:, 0], layer["bias"]
+
+
+def lone(parts, folder, **changes):
+    return start(parts, folder, **{"validate": None, "chunk_steps": 8, "save_seconds": 1e9} | changes)
+
+
+def test_training_ends_with_the_first_epoch_that_meets_the_target(separable, tmp_path):
+    train, parts = separable
+    params, progress = lone(parts, tmp_path, stop=Stop(epochs=500, target=TARGET))
+    held, errors = descended(train, parts, 500, TARGET)
+    assert 10 < len(errors) < 80 and errors[-1] <= TARGET < min(errors[:-1])
+    assert progress.epoch == len(errors) and progress.last == pytest.approx(errors[-1], abs=1e-6)
+    told = [line["loss"] for line in journal(tmp_path) if line["kind"] == "epoch"]
+    np.testing.assert_allclose(told, errors, atol=1e-5)
+    for ours, theirs in zip(weights(params), held, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+    again, after = lone(parts, tmp_path, stop=Stop(epochs=500, target=TARGET), resume=True, chunk=never)
+    jax.tree.map(np.testing.assert_array_equal, again, params)
+    assert after.epoch == progress.epoch
+    lower = float(errors[-1]) * 0.9  # asks for more
+    _, after = lone(parts, tmp_path, stop=Stop(epochs=500, target=lower), resume=True)
+    assert after.epoch == len(descended(train, parts, 500, lower)[1]) > progress.epoch
+
+
+def test_without_a_target_it_goes_on(separable, tmp_path):
+    train, parts = separable
+    _, errors = descended(train, parts, 500, TARGET)
+    params, progress = lone(parts, tmp_path, stop=Stop(epochs=len(errors) + 2))
+    held, _ = descended(train, parts, len(errors) + 2, None)
+    assert progress.epoch == len(errors) + 2 and progress.last < errors[-1]
+    for ours, theirs in zip(weights(params), held, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_a_target_is_judged_by_whole_epochs(separable, tmp_path):
+    """An epoch cut short, which begins with a loss of nothing, meets no target; nor does a run that has not begun."""
+    _, parts = separable
+    calls = iter(range(100))
+
+    def dying(*arguments):
+        if next(calls) == 3:
+            raise Killed
+        return parts.chunk(*arguments)
+
+    with pytest.raises(Killed):
+        lone(parts, tmp_path, chunk=dying, chunk_steps=4, save_seconds=0.0, stop=Stop(epochs=3, target=0.01))
+    note = saved(parts, tmp_path)[1]
+    assert (note["epoch"], note["row"]) == (1, 4) and note["last"] > 0.0
+    generous = Stop(epochs=3, target=1.0)  # the first whole epoch met it, but a second one has begun
+    _, progress = lone(parts, tmp_path, chunk_steps=4, stop=generous, resume=True)
+    assert (progress.epoch, progress.row) == (2, 0)
+    other = tmp_path / "other"
+    assert lone(parts, other, stop=generous)[1].epoch == 1
+
+
+def test_patience_still_ends_a_run_that_misses_its_target(separable, tmp_path):
+    _, parts = separable
+    scores = iter([2.0, 1.0, 1.0, 9.0])
+    stop = Stop(epochs=4, patience=2, target=0.0)
+    _, progress = lone(parts, tmp_path, stop=stop, validate=lambda params: {"mrr@20": next(scores)})
+    assert (progress.epoch, progress.best_epoch) == (3, 1)

@@ -61,5 +61,5 @@ def households(
     said = np.array(table["said"].to_pylist(), np.str_)[heads]
     label = labelled([classes[word not in negative] for word in said.tolist()], classes, str(folder))
     made = split(profiled(log, label, classes), seed=seed)
-    unknown = int(bought.household_id.nunique().execute()) - log.sequences
+    unknown = bought.household_id.nunique().to_pyarrow().as_py() - log.sequences
     return made._replace(notes={**made.notes, "households_of_unknown_class": unknown})
