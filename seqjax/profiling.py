@@ -85,7 +85,8 @@ def classifier(run: Run) -> Classifier:
     told = {} if scale is None or shift is None else {"scale": scale, "shift": shift}
     classes = tuple(run.vocabulary["class"].tolist())
     known = run.vocabulary["item"]
-    return Classifier(run.model, run.params, known, classes, data.get("fields"), divided.get("presence", True), **told)
+    read = dict.fromkeys(data["columns"], data["read"]) if "columns" in data else data.get("fields")
+    return Classifier(run.model, run.params, known, classes, read, divided.get("presence", True), **told)
 
 
 def save_classifier(held: Classifier, file: str | Path) -> None:

@@ -16,6 +16,7 @@ from test_cli import failure, run_in_process
 from seqjax import profiling
 from seqjax.cli import main
 from seqjax.commands import profiles
+from seqjax.data import rows as rows_of
 from seqjax.data.events import EventLog
 from seqjax.data.layers import from_neuraln
 from seqjax.profiling import classifier, classify_log, classify_texts, load_classifier
@@ -197,8 +198,8 @@ def test_a_margin_leaves_more_undecided(exported, tmp_path, capsys):
 def test_blocks_are_one_after_the_other(exported, tmp_path, capsys, monkeypatch, ending):
     data = write(tmp_path / f"data{ending}")
     run_in_process(capsys, words_of(exported, data, tmp_path / "whole.csv"))
-    monkeypatch.setattr(profiles, "BLOCK", 4)
-    monkeypatch.setattr(profiles, "WINDOW", 400)  # a few rows
+    monkeypatch.setattr(rows_of, "BLOCK", 4)
+    monkeypatch.setattr(rows_of, "WINDOW", 400)  # a few rows
     seen = []
     monkeypatch.setattr(profiles, "classify_texts", lambda *a, **k: seen.append(k["first"]) or classify_texts(*a, **k))
     run_in_process(capsys, words_of(exported, data, tmp_path / "parts.csv"))
@@ -222,7 +223,7 @@ def test_missing_texts_have_no_tokens(exported, tmp_path, capsys):
 
 def test_texts_that_look_like_numbers(exported, tmp_path, capsys, monkeypatch):
     """In every block of a file alike, whatever other columns hold."""
-    monkeypatch.setattr(profiles, "WINDOW", 60)
+    monkeypatch.setattr(rows_of, "WINDOW", 60)
     lines = ["id,age,text,description", *(f"0{row},{row},2013,1e3" for row in range(9)), "x,old,tea #tea,tea"]
     (tmp_path / "data.csv").write_text("\n".join(lines) + "\n")
     run_in_process(capsys, words_of(exported, tmp_path / "data.csv", tmp_path / "out.parquet"))
@@ -232,7 +233,7 @@ def test_texts_that_look_like_numbers(exported, tmp_path, capsys, monkeypatch):
 
 
 def test_keys_of_any_kind(exported, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(profiles, "BLOCK", 1)
+    monkeypatch.setattr(rows_of, "BLOCK", 1)
     keys = [7, "a", None, [1], "\ud800"]
     rows = [{"user": key, "text": "tea", "description": ""} for key in keys] + [{"text": "", "description": ""}]
     run_in_process(capsys, words_of(exported, write(tmp_path / "data.jsonl", rows), tmp_path / "out.csv"))
@@ -241,7 +242,7 @@ def test_keys_of_any_kind(exported, tmp_path, capsys, monkeypatch):
 
 def test_empty_lines_of_a_lone_column_are_profiles(runs, tmp_path):
     (tmp_path / "data.csv").write_text("text\ntea\n\n#rain\n")
-    assert [row["text"] for (*rows,) in profiles.blocks(tmp_path / "data.csv", ("text",)) for row in rows] == [
+    assert [row["text"] for (*rows,) in rows_of.blocks(tmp_path / "data.csv", ("text",)) for row in rows] == [
         "tea", "", "#rain"
     ]  # fmt: skip
 
@@ -272,7 +273,7 @@ BROKEN = {  # a file's ending and bytes, and what is said of it
 def test_files_that_cannot_be_scored(exported, tmp_path, capsys, monkeypatch, case, block):
     """Whatever was written before the error: an earlier file is intact, nothing else is left."""
     ending, content, said = BROKEN[case]
-    monkeypatch.setattr(profiles, "BLOCK", block)
+    monkeypatch.setattr(rows_of, "BLOCK", block)
     data, out = tmp_path / f"data{ending}", tmp_path / "out.csv"
     data.write_bytes(content if isinstance(content, bytes) else content.encode())
     out.write_text("earlier")

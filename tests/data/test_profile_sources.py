@@ -14,7 +14,8 @@ from response_files import folder_or_skip
 from seqjax.data.events import DataError, Split
 from seqjax.data.profiles import selected
 from seqjax.data.sources import gender_texts, journey_households, movielens_gender
-from seqjax.data.tokens import words
+from seqjax.data.sources.texts import labelled_texts, texts
+from seqjax.data.tokens import hashtags, words
 
 
 def whole(samples, *, seed):
@@ -82,7 +83,7 @@ def test_fields_are_kept_apart(tmp_path):
     assert (split.notes["rows_of_other_classes"], split.notes["repeated_texts"]) == (1, 1)
     with pytest.raises(DataError, match="all 0 labels are the same class"):
         gender_texts.twitter(path, fields={"text": words}, split=whole)  # then it is one tweet, of both
-    few = gender_texts.texts(path, "unit_id", ("male", "female"), {"description": words}, 0, whole)
+    few = labelled_texts(path, {"description": words}, "gender", ("male", "female"), 0, whole, "unit_id")
     assert told(few)["2"] == (["fan"], True)
 
 
@@ -283,3 +284,26 @@ def test_real_households_have_the_known_counts():
     split = journey_households.households(split=whole)
     assert split.train.size == 801 and split.notes["households_of_unknown_class"] == 2469 - 801
     assert 0 < split.train.label.mean() < 0.5
+
+
+def test_texts_of_any_file(tmp_path):
+    lines = ["id,bio,said,sex", "a,Cats #Cats,hello,f", "b,dogs,hello,m", "c,dogs,hello,m"]
+    lines += ["d,birds,x,", "e,birds,y,f", "f,birds,y,m"]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    fields = {"bio": (words, hashtags), "said": words}
+    made = labelled_texts(tmp_path / "rows.csv", fields, "sex", (), 0, whole)
+    samples = made.train
+    assert samples.vocabulary["class"].tolist() == ["f", "m"] and samples.label.tolist() == [False, True]
+    assert samples.keys["user"].tolist() == ["a", "b"]  # c says what b does, e and f differ in the label alone
+    known = samples.vocabulary["item"][samples.log.columns["item"] - 1].tolist()
+    assert known == ["bio:cats", "bio:cats", "bio:#cats", "said:hello", "bio:dogs", "said:hello"]
+    assert made.notes == {"seed": 0, "rows_of_other_classes": 1, "repeated_texts": 3}
+    with pytest.raises(DataError, match=r"rows.csv: bio has 3 values \(Cats #Cats, birds, dogs\).*name two"):
+        texts(tmp_path / "rows.csv", columns=("said",), label="bio")
+    with pytest.raises(DataError, match="has no column sexe, only id, bio, said, sex"):
+        texts(tmp_path / "rows.csv", columns=("bio",), label="sexe")
+    with pytest.raises(DataError, match=r"no file: give data\.file"):
+        texts()
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b"}\n')
+    with pytest.raises(DataError, match=r"rows\.jsonl, row 2: has no 'label'"):
+        texts(tmp_path / "rows.jsonl")

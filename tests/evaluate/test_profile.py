@@ -177,7 +177,8 @@ def test_validation_corrects_shares_and_calibrates():
     params = random_params(model)
     numbers = profile(model, params, test, train=train, validation=held, baselines={}, replicates=5).numbers
     ours, theirs = (
-        outputs[:, 1] - outputs[:, 0] for outputs in (plain_outputs(params, counted(part)) for part in (test, held))
+        (outputs[:, 1] - outputs[:, 0]) / 2
+        for outputs in (plain_outputs(params, counted(part)) for part in (test, held))
     )
     assert numbers["accuracy"] == by_hand(ours, test.label)["accuracy"]
     assert numbers["share/counted"] == (ours >= 0).mean() and numbers["share/true"] == test.label.mean()
