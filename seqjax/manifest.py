@@ -15,6 +15,7 @@ import jax
 
 from seqjax.data.events import EventLog, Split
 from seqjax.data.store import checksum
+from seqjax.data.vocabulary import plural
 from seqjax.experiment import Experiment, SettingError, describe
 from seqjax.version import __version__
 
@@ -83,7 +84,7 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def _facts(log: EventLog) -> dict[str, int | str]:
-    words = {f"{name}s": len(entries) for name, entries in log.vocabulary.items()}
+    words = {plural(name): len(entries) for name, entries in log.vocabulary.items()}
     return {
         "sequences": log.sequences,
         "events": log.events,

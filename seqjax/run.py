@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int, PyTree, Shaped
 
 from seqjax.data.events import EventLog, Split
+from seqjax.data.vocabulary import plural
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.experiment import Experiment, SettingError, call, describe, resolve, settings_of
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
@@ -221,7 +222,7 @@ def dry_run(experiment: Experiment, seed: int) -> dict[str, Any]:
     shapes = {jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape for path, leaf in leaves}
     return {
         **{f"{part} sequences": log.sequences for part, log in split._asdict().items() if hasattr(log, "sequences")},
-        **{f"{name}s in the vocabulary": len(words) for name, words in split.train.vocabulary.items()},
+        **{f"{plural(name)} in the vocabulary": len(words) for name, words in split.train.vocabulary.items()},
         **{f"note: {name}": value for name, value in split.notes.items()},
         **{f"parameter {name}": " x ".join(map(str, shape)) for name, shape in shapes.items()},
         "parameters": parameters(parts.state.params),
@@ -276,7 +277,7 @@ def _saved(folder: Path) -> Path:
 
 def _sizes(vocabulary: dict[str, Any]) -> dict[str, int]:
     """Keywords of a model: `items` for the size of the vocabulary `item`, and so on."""
-    return {f"{name}s": len(words) for name, words in vocabulary.items()}
+    return {plural(name): len(words) for name, words in vocabulary.items()}
 
 
 def _bytes(tree: PyTree) -> int:

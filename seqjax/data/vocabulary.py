@@ -20,6 +20,11 @@ def lookup(words: Shaped[np.ndarray, "word"], keys: Shaped[np.ndarray, "event"])
     return np.where(words[found] == keys, found + 1, 0).astype(np.int32)
 
 
+def plural(name: str) -> str:
+    """The name of many words of a vocabulary: items, classes."""
+    return f"{name}es" if name.endswith("s") else f"{name}s"
+
+
 def extend(old: Shaped[np.ndarray, "known"], new: Shaped[np.ndarray, "word"]) -> Shaped[np.ndarray, "..."]:
     """The old vocabulary, its ids unchanged, followed by the keys that only the new one has."""
     return np.concatenate([old, new[lookup(old, new) == 0]])

@@ -32,6 +32,7 @@ STYLE = (
     "<style>.network .link{transition:opacity .1s}.network:has(.unit:hover) .link{opacity:.12}"
     ".network .unit:hover .link{opacity:1;stroke-opacity:1}</style>"
 )
+ROWS = 20  # hidden units in the table, the strongest
 TABLE_CAPTION = (
     "An enabler speaks for {name}, an inhibitor against. Drawn are incoming links with a weight above {threshold} or "
     "below \u2212{threshold}; unseen is the share of a unit's incoming weight, signs aside, that the others hold."
@@ -115,7 +116,7 @@ def hidden_table(units: Sequence[HiddenUnit], classes: tuple[str, str], *, thres
         f'<tr><th scope="row">h{unit.unit}</th><td>{number(unit.output_weight, 2, sign=True)}</td>'
         f"<td>{unit.kind}</td><td>{unit.drawn:,}</td><td>{number(unit.positive_share, 2)}</td>"
         f"<td>{number(unit.unseen, 2)}</td></tr>"
-        for unit in units
+        for unit in units[:ROWS]
     ]
     heads = ["hidden unit", "output weight", "works as", "links drawn", "positive among them", "unseen"]
     caption = TABLE_CAPTION.format(name=html.escape(classes[1]), threshold=f"{threshold:g}")

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 
-from seqjax.data.layers import HiddenUnit, Layers, rebuilt
+from seqjax.data.layers import HiddenUnit, Layers, contributions, rebuilt
 from seqjax.report.html import cell, drawn, facts, grid, section
 from seqjax.report.network import decision_drawing, hidden_table, network_drawing
 from seqjax.report.page import Page
@@ -114,7 +115,7 @@ def network_html(page: Page) -> str:
         return ""
     layers, named = rebuilt(table), dict(zip(map(int, table["names"][0]), table["names"][1], strict=True))
     names = [named.get(place, "") for place in range(layers.sizes[0])]
-    threshold = drawn_from(layers)
+    threshold = drawn_from(layers.weights, 0.8)
     held = page.tables.get("hidden_units") or {}
     units = [HiddenUnit(*row) for row in zip(*(held[name] for name in HiddenUnit._fields), strict=True)] if held else []
     drawing = network_drawing(
@@ -123,9 +124,9 @@ def network_html(page: Page) -> str:
     return f"<figure>{drawing}</figure>" + hidden_table(units, classes_of(page))
 
 
-def drawn_from(layers: Layers, threshold: float = 0.8, least: int = 30) -> float:
-    """The |weight| from which links are drawn: `threshold`, or less where fewer than `least` links exceed it."""
-    sizes = np.sort(np.abs(np.concatenate([weight.ravel() for weight in layers.weights])))[::-1]
+def drawn_from(links: Sequence[Float[np.ndarray, "..."]], threshold: float, least: int = 30) -> float:
+    """The size from which links are drawn: `threshold`, or less where fewer than `least` links exceed it."""
+    sizes = np.sort(np.abs(np.concatenate([part.ravel() for part in links])))[::-1]
     at = sizes[min(least, len(sizes)) - 1]
     return threshold if at > threshold else float(f"{at:.1g}") * 0.9
 
@@ -137,5 +138,6 @@ def decision_html(page: Page) -> str:
         return ""
     layers = Layers(*(tuple(np.array(one) for one in table[name]) for name in ("weights", "biases")))
     present = range(layers.sizes[0])
-    drawing = decision_drawing(layers, table["names"], present, classes_of(page), links=LINKS)
+    threshold = drawn_from(contributions(layers, np.ones(len(present))), 0.3)
+    drawing = decision_drawing(layers, table["names"], present, classes_of(page), threshold=threshold, links=LINKS)
     return f"<figure>{drawing}<figcaption>A judged profile of the median number of features.</figcaption></figure>"

@@ -158,7 +158,7 @@ def test_drawings_are_of_the_network_and_of_the_decision(monkeypatch):
     (np.array([0.0, 0.0]), 0.0),
 ])  # fmt: skip
 def test_links_are_drawn_from_where_there_are_enough_of_them(weights, threshold):
-    assert drawn_from(Layers((weights[:, None],), (np.zeros(1),))) == pytest.approx(threshold)
+    assert drawn_from([weights[:, None]], 0.8) == pytest.approx(threshold)
 
 
 @pytest.mark.parametrize(("manifest", "metrics", "classes"), [
