@@ -28,7 +28,7 @@ def blog(
     split: Callable[..., Split] = selected,
 ) -> Split:
     """Blog posts as profiles of their words (M 0, F 1), every text once; `blog_gender/` under SEQJAX_DATA."""
-    file = Path(path or data_folder("blog_gender") / "blog_gender.parquet")
+    file = inside(path, "blog_gender", "blog_gender.parquet")
     return labelled_texts(file, fields, "gender", ("M", "F"), seed, split, "doc_id")
 
 
@@ -43,5 +43,11 @@ def twitter(
 
     Rows of brands and of unknown gender are left out and counted.
     """
-    file = Path(path or data_folder("twitter_gender_small") / "twitter_gender_small.parquet")
+    file = inside(path, "twitter_gender_small", "twitter_gender_small.parquet")
     return labelled_texts(file, fields, "gender", ("male", "female"), seed, split, "unit_id")
+
+
+def inside(path: str | Path | None, name: str, file: str) -> Path:
+    """The file that a path names or a folder holds; without a path, that of a data set under SEQJAX_DATA."""
+    path = Path(path) if path else data_folder(name)
+    return path / file if path.is_dir() else path

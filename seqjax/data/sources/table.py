@@ -11,6 +11,7 @@ from seqjax.data.sources import (
     complete_journey,
     diginetica,
     event_logs,
+    gender_texts,
     movielens,
     msnbc,
     taobao,
@@ -54,6 +55,11 @@ SOURCES = {
                     "products.parquet",
                     "sha256:09210f88a318b1a3db5080a7a900ca02c2ee4dbb8594a82727983cb0b12762c3",
                     1_228_107,
+                ),
+                File(
+                    "demographics.parquet",
+                    "sha256:84b97b9726bb7d9bddd7275cec65da8d0a820625e19fda1cfc379b7fb0ebfaed",
+                    9_479,
                 ),
             ),
             None,
@@ -106,6 +112,7 @@ SOURCES = {
                 File("ml-1m.zip", "md5:c4d9eecfca2ab87c1945afe126590906"),
                 File("ratings.parquet", "sha256:8416c344dcadbdc2b273505ed172dc8db19b8d3b0e5d9df4bec71c524260951f"),
                 File("movies.csv", "sha256:7beada5e6e2e73950301a8e7b5106845b47dc1aca9240051d1b7515906911d0f", 157_852),
+                File("users.csv", "sha256:00824ffb705c89bd0e13a98ca0d27e94939fbac25012ebe6f8c91aa3d8008ac0", 73_647),
             ),
             "https://files.grouplens.org/datasets/movielens/ml-1m.zip",
             GROUPLENS,
@@ -185,6 +192,36 @@ SOURCES = {
             "lines of 2017-11-25 .. 2017-12-03 (China time) by user and time under a header line, and gzip them as "
             "user_behavior.csv.gz; the whole UserBehavior.csv is read as it is",
             taobao.read,
+        ),
+        Source(
+            "blog_gender",
+            (
+                File(
+                    "blog_gender.parquet",
+                    "sha256:2a0b2ffc395d47e17dd4371540e59ae2d28424779850c2aedcdf64798b506c8e",
+                    2_660_796,
+                ),
+            ),
+            None,
+            "none stated; published by the authors for research",
+            "the spreadsheet of Mukherjee and Liu (EMNLP 2010), as blog-gender-dataset.xlsx of "
+            "github.com/danhnguyen0/ML_GenderClassification: columns doc_id, text, gender (M or F)",
+            gender_texts.blog,
+        ),
+        Source(
+            "twitter_gender_small",
+            (
+                File(
+                    "twitter_gender_small.parquet",
+                    "sha256:93db42e54698424303da9d14a979bbdbf0ff46b8c873a4728ba04b8a26ecd61b",
+                    265_987,
+                ),
+            ),
+            None,
+            "Data for Everyone: free for the community",
+            "gender-classifier-DFE-791531.csv of github.com/Huzaifa-Sajjad/Movie-Reviews: columns unit_id, gender, "
+            "description, text",
+            gender_texts.twitter,
         ),
     )
 }
