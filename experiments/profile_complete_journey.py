@@ -4,6 +4,8 @@
 
 Seed 5 r + f is fold f of repetition r (CC0 data, 801 households whose composition is known). With
 `--set data.split.validation=0.1` some are set aside, by which probabilities and the share of an audience are corrected.
+
+Expected (25 seeds): accuracy .685 +- .012, logistic regression .673, majority .641; ten seconds a seed.
 """
 
 from functools import partial

@@ -6,6 +6,8 @@ An article of 2014 lets the stronger of two networks decide, one trained with ei
 400,000 profiles, and compares them with one network on one half. Here one network on all of 20,000 profiles stands
 beside one without a hidden layer, and beside two, four and eight on disjoint parts, averaged or by the stronger
 response, and AdaBoost.
+
+Expected: two networks on halves are as good as one on all (-.000 +- .002); fifteen minutes.
 """
 
 from functools import partial

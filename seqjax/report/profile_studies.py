@@ -66,7 +66,10 @@ def selection_sections(results: Results, *, against: str = "exact") -> Sequence[
         for name, of in held.items()
         if name != against
     ]
-    known = [row(spoken(name, " "), [cell(mean(told(of[k], "coverage"))) for k in sizes]) for name, of in held.items()]
+    known = [
+        row(spoken(name, " "), [f"<td>{np.mean(told(of[k], 'coverage')):.1f}</td>" for k in sizes])
+        for name, of in held.items()
+    ]
     bayes = bayes_of(held[against][sizes[0]])
     note = f'<p class="note">{OVER} Bayes\' rule on all words: {number(bayes)}.</p>'
     return (
