@@ -69,7 +69,7 @@ def experiments():
 
 SMALL = {  # two steps of any experiment
     **{"model.features": 8, "draw.count": 16},
-    **{"plan.lanes": 4, "plan.period": 1, "plan.window": 8},
+    **{"plan.lanes": 4, "plan.period": 1, "plan.window": 8, "model.periods": (1, 2)},
 }
 
 
@@ -83,7 +83,8 @@ def test_two_steps(name, experiment, stand_in, monkeypatch):
     experiment = dataclasses.replace(experiment, data=data)
     for setting, value in SMALL.items():
         place, _, last = setting.partition(".")
-        if isinstance(settings_of(getattr(experiment, place)).get(last, ""), int | None):
+        held = settings_of(getattr(experiment, place)).get(last, "")
+        if isinstance(held, tuple if isinstance(value, tuple) else int | None):
             experiment = override(experiment, setting, value)
     parts = assemble(experiment, experiment.data(), seed=0)
     rows = jax.tree.map(lambda leaf: leaf[:2], parts.plan(0))

@@ -242,6 +242,6 @@ def test_small_networks_tell_classes_of_profiles_nearly_as_well_as_bayes(name):
     score, ceiling = predict_responses(model, params, test), world.ceiling["accuracy"]
     right, noise = ((score > 0.0) == test.label).mean(), np.sqrt(0.1 / test.size)  # fewer than a tenth differ
     assert max(ceiling - 0.025, 0.65) < right < ceiling + 3.0 * noise, (right, ceiling)
-    z = np.where(test.label, -score, score).astype(np.float64) / model.outputs  # two say the same, each of its class
+    z = np.where(test.label, -score, score).astype(np.float64)
     excess = np.logaddexp(0.0, z).mean() - world.entropy
     assert -0.005 < excess < 0.03, excess

@@ -216,7 +216,7 @@ def test_samples_of_a_log_without_times_have_a_bag(known):
 
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_without_scikit_learn_the_extra_is_named(factory, monkeypatch):
-    for room in ("ensemble", "preprocessing", "pipeline", "linear_model"):
-        monkeypatch.setitem(sys.modules, f"sklearn.{room}", None)
+    for room in ("sklearn.ensemble", "sklearn.preprocessing", "sklearn.pipeline", "sklearn.linear_model", "xgboost"):
+        monkeypatch.setitem(sys.modules, room, None)
     with pytest.raises(ImportError, match=r"install the extra `trees`, seqjax\[trees\]"):
         factory(random_samples(0))

@@ -1,9 +1,9 @@
 """Scores of profiles and the choice of their features, against scikit-learn.
 
-    python benchmarks/profile.py lists       profiles a second from prepared feature ids; bar 20,000
-    python benchmarks/profile.py texts       profiles a second from texts of many scripts, words and hashtags; bar 2,000
-    python benchmarks/profile.py single      one profile at a time: median and 99th percentile; bar 5 ms
-    python benchmarks/profile.py count       count 25 M tokens of 1 M features, choose 10,000; bars 120 s and 4 GB
+    python benchmarks/profiles.py lists       profiles a second from prepared feature ids; bar 20,000
+    python benchmarks/profiles.py texts       profiles a second from texts of many scripts; bar 2,000
+    python benchmarks/profiles.py single      one profile at a time: median and 99th percentile; bar 5 ms
+    python benchmarks/profiles.py count       count 25 M tokens of 1 M features, choose 10,000; bars 120 s and 4 GB
 
 The network is 10,000 - 50 - 1; the peer is MLPClassifier of the same size on a sparse matrix, behind a CountVectorizer
 with the same vocabulary where there are texts. One core, process CPU time and wall time, both sides in turn in one
