@@ -21,8 +21,14 @@ def lookup(words: Shaped[np.ndarray, "word"], keys: Shaped[np.ndarray, "event"])
 
 
 def plural(name: str) -> str:
-    """The name of many words of a vocabulary: items, classes."""
-    return f"{name}es" if name.endswith("s") else f"{name}s"
+    """The name of many words of a vocabulary.
+
+    >>> plural("item"), plural("class"), plural("times")
+    ('items', 'classes', 'times')
+    """
+    if name.endswith("s"):
+        return f"{name}es" if name.endswith("ss") else name
+    return f"{name}s"
 
 
 def extend(old: Shaped[np.ndarray, "known"], new: Shaped[np.ndarray, "word"]) -> Shaped[np.ndarray, "..."]:
