@@ -20,6 +20,7 @@ from scipy import sparse, special
 from seqjax.data.events import DataError, EventLog, expressed
 from seqjax.data.layers import Layers
 from seqjax.data.tokens import Fields, extract
+from seqjax.data.write import replacing
 from seqjax.experiment import describe, resolve, settings_of
 from seqjax.models.profile_net import ProfileNet, layers_of, params_of
 from seqjax.run import Run
@@ -104,10 +105,8 @@ def save_classifier(held: Classifier, file: str | Path) -> None:
     text = np.frombuffer(json.dumps(settings, ensure_ascii=False).encode(), np.uint8)
     arrays = {"settings": text} | _named(held.layers)
     arrays["checksum"] = np.array(_digest(arrays))
-    part = file.with_name(file.name + ".partial")
-    with part.open("wb") as stream:
+    with replacing(file) as part, part.open("wb") as stream:
         np.savez(stream, format=np.array(FORMAT), **arrays)
-    part.replace(file)
 
 
 def load_classifier(file: str | Path) -> Classifier:

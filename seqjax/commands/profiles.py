@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from seqjax.data.events import DataError
 from seqjax.data.layers import to_neuraln
 from seqjax.data.read import read_log
 from seqjax.data.rows import KEYS, blocks
-from seqjax.data.write import DELIMITERS, check_ending, write_rows
+from seqjax.data.write import DELIMITERS, check_ending, replacing, write_rows
 from seqjax.evaluate.abstention import abstains
 from seqjax.experiment import SettingError, parse_setting
 from seqjax.nn.activation import logistic
@@ -101,17 +101,6 @@ def told(held: Classifier, said: Verdict, margin: float) -> dict[str, Shaped[np.
         pairs = zip(held.words[place].tolist(), effect.tolist(), (place >= 0).tolist(), strict=True)
         rows[f"because_{rank + 1}"] = np.array([f"{w} {e:+.2f}" if there else "" for w, e, there in pairs], np.str_)
     return rows
-
-
-@contextmanager
-def replacing(file: Path) -> Iterator[Path]:
-    """Where to write what becomes the file when all went well, and is removed when not."""
-    part = file.with_name(file.name + ".partial")
-    try:
-        yield part
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def stream(data: Path, out: Path, ending: str, held: Classifier, margin: float, top: int) -> tuple[int, int]:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from seqjax.data.events import DataError
 
 Extractor = Callable[[str], list[str]]
-Fields = Mapping[str, Extractor | tuple[Extractor, ...]]
 """The tokens of a text, with repeats, in the order of the text."""
+Fields = Mapping[str, Extractor | tuple[Extractor, ...]]
+"""What makes tokens of the text in each field of a profile."""
 
 JOINERS = "\u200c\u200d"
 """Without width; they stand inside words of Persian and of Indic scripts."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,16 +17,27 @@ from seqjax.data.events import DataError, EventLog
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Where to write what becomes the file if the block ends well; what was there stays if it fails."""
+    part = file.with_name(file.name + ".partial")
+    try:
+        yield part
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_rows(file: Path, columns: Mapping[str, Shaped[np.ndarray, "line"]]) -> None:
     """Writes equally long columns; raises DataError for an ending that names no format, before anything is written."""
     check_ending(file)
-    table, partial = pa.table(dict(columns)), file.with_name(file.name + ".partial")
-    if file.suffix == ".parquet":
-        parquet.write_table(table, partial)
-    else:
-        options = csv.WriteOptions(delimiter=DELIMITERS[file.suffix], quoting_style="needed")
-        csv.write_csv(table, partial, options)
-    partial.replace(file)
+    table = pa.table(dict(columns))
+    with replacing(file) as part:
+        if file.suffix == ".parquet":
+            parquet.write_table(table, part)
+        else:
+            options = csv.WriteOptions(delimiter=DELIMITERS[file.suffix], quoting_style="needed")
+            csv.write_csv(table, part, options)
 
 
 def write_log(file: Path, log: EventLog) -> None:
@@ -46,11 +58,9 @@ def write_log(file: Path, log: EventLog) -> None:
         raise DataError(
             f"{file}: the item {wrong[0]!r} is empty or has a mark that parts columns; write .csv or .parquet"
         )
-    partial = file.with_name(file.name + ".partial")
-    with partial.open("w", encoding="utf-8") as stream:
+    with replacing(file) as part, part.open("w", encoding="utf-8") as stream:
         for begin, end in pairwise(log.offsets.tolist()):
             stream.write(" ".join(item[begin:end].tolist()) + "\n")
-    partial.replace(file)
 
 
 def check_log_ending(file: Path) -> None:

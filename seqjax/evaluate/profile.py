@@ -23,6 +23,7 @@ from seqjax.evaluate.response import ResponseCases, predict
 from seqjax.metrics import roc_auc
 from seqjax.models.profile_net import ProfileNet, layers_of
 from seqjax.nn.activation import logistic
+from seqjax.nn.bag import POWER
 
 Predictor = Callable[[Samples], Float[np.ndarray, "profile"]]
 
@@ -67,10 +68,10 @@ def profile(
     """Accuracy, AUC, log-loss and calibration beside baselines; accuracy and shares by class, and by every other key.
 
     majority: accuracy of always saying training's larger class. coverage: mean number of known features of a profile;
-    empty: share of profiles without one, of which nothing is known but how common the classes are in training. share/:
-    the share of the positive class in the judged profiles as it is, as counted, and as corrected by what validation
-    says of the classifier's errors; calibration/: Platt's sigmoid on validation. Without `baselines`, as for
-    validation: the plain numbers.
+    empty: share of profiles without one, of which nothing is known but how common the classes are in training.
+    share/true, /counted, /adjusted, /calibrated: the share of the positive class in the judged profiles as it is, as
+    the classifier counts it, and as corrected by its errors on validation; calibration/: Platt's sigmoid on validation;
+    neither where validation has one class only. Without `baselines`, as for validation: the plain numbers.
     """
     score = predict(model, params, samples)
     cases = ProfileCases(score, samples.label, samples.sequence)
@@ -80,7 +81,7 @@ def profile(
     numbers |= {"coverage": float(samples.cutoff.mean()), "empty": float((samples.cutoff == 0).mean())}
     if train is not None:
         numbers["majority"] = float((samples.label == (train.label.mean() > 0.5)).mean())
-    if validation is not None:
+    if validation is not None and len(np.unique(validation.label)) == 2:
         held = predict(model, params, validation)
         numbers |= shares(score, samples.label, held, validation.label)
         numbers |= {f"calibration/{key}": float(value) for key, value in platt(held, validation.label).keywords.items()}
@@ -196,7 +197,7 @@ def network_tables(model: ProfileNet, params: PyTree, samples: Samples) -> dict[
     has, times = np.unique(samples.log.columns["item"][begin : begin + samples.cutoff[typical]], return_counts=True)
     if model.activation is not logistic or not len(has):
         return tables
-    scale = times / times.sum() ** {"sum": 0.0, "root": 0.5, "mean": 1.0}[model.pool]
+    scale = times / times.sum() ** POWER[model.pool]
     weights = [(layers.weights[0][has - 1] * scale[:, None]).tolist(), *(one.tolist() for one in layers.weights[1:])]
     decision = {"weights": weights, "biases": [bias.tolist() for bias in layers.biases]}
     return tables | {"decision": decision | {"names": words[has - 1].tolist()}}

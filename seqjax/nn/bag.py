@@ -11,6 +11,8 @@ Bag = tuple[Float[Array, "..."], Float[Array, "..."]]
 """The sum of the vectors so far [*time, features], and their number [*time]."""
 
 Pool = Literal["sum", "mean", "root"]
+POWER: dict[Pool, float] = {"sum": 0.0, "root": 0.5, "mean": 1.0}
+"""The sum is divided by this power of the number."""
 
 
 def empty(features: int) -> Bag:
@@ -36,5 +38,4 @@ def pooled(bag: Bag, pool: Pool) -> Float[Array, "features"]:
     >>> pooled((jnp.array([6.0]), jnp.float32(4.0)), "root").tolist()
     [3.0]
     """
-    power = {"sum": 0.0, "root": 0.5, "mean": 1.0}[pool]
-    return bag[0] / jnp.maximum(bag[1], 1.0) ** power
+    return bag[0] / jnp.maximum(bag[1], 1.0) ** POWER[pool]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 
-from seqjax.evaluate.intervals import t_interval
 from seqjax.evaluate.purchase import REMOVED
 from seqjax.report.finished import Finished
 from seqjax.report.html import cell, drawn, grid, section
 from seqjax.report.plots import BLUE, MUTED, Series
+from seqjax.report.seeds import mean_over
 from seqjax.report.selection import EARLINESS_CAPTION, earliness_figure
-from seqjax.report.tables import Estimate, spoken
+from seqjax.report.tables import spoken
 
 
 def earliness_sections(results: Mapping[str, Mapping[int, Finished]]) -> Sequence[str]:
@@ -22,7 +22,7 @@ def earliness_sections(results: Mapping[str, Mapping[int, Finished]]) -> Sequenc
     """
     rows, body = [], []
     for title, curves in curves_of(results).items():
-        held = [_over(column) for column in zip(*curves, strict=True)]
+        held = [mean_over(column) for column in zip(*curves, strict=True)]
         blue = BLUE if title.endswith("shifted") else MUTED
         ends = (None, None) if held[0].low is None else ([e.low for e in held], [e.high for e in held])
         rows.append(Series(title, list(REMOVED), [e.value for e in held], *ends, ink=blue))
@@ -44,8 +44,3 @@ def curves_of(results: Mapping[str, Mapping[int, Finished]]) -> dict[str, list[S
                 if curve and (name == "model" or number == 0):
                     found.setdefault(spoken(key if name == "model" else name, " "), []).append(curve)
     return found
-
-
-def _over(values: Sequence[float]) -> Estimate:
-    """A mean over seeds."""
-    return Estimate(*t_interval(values)) if len(values) > 1 else Estimate(float(values[0]), None, None)

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqjax.evaluate.intervals import paired_t, t_interval
+from seqjax.evaluate.intervals import t_interval
 from seqjax.report.finished import Finished
 from seqjax.report.html import drawn, grid, section
 from seqjax.report.plots import BLUE, MUTED, Series, curves
+from seqjax.report.seeds import mean_over, paired_over
 from seqjax.report.tables import Estimate, label, spoken
 
 NOTE = "Means over the seeds that reach it with 95 % t-intervals; differences over those in which both do, in pairs."
@@ -56,8 +57,8 @@ def reached_html(held: Mapping[str, Mapping[int, Learned]], target: float) -> st
         for unit in UNITS:
             own, peer = (reached(held[name], unit, target) for name in (key, first))
             both = sorted(own.keys() & peer.keys())
-            apart = _apart([peer[seed] for seed in both], [own[seed] for seed in both])
-            cells += [_count(_mean(list(own.values()))), "<td></td>" if key == first else _count(apart, sign=True)]
+            apart = paired_over([peer[seed] for seed in both], [own[seed] for seed in both])
+            cells += [_count(mean_over(list(own.values()))), "<td></td>" if key == first else _count(apart, sign=True)]
         body.append(
             f'<tr><th scope="row">{html.escape(spoken(key, " "))}</th>{"".join(cells)}'
             f"<td>{len(reached(runs, 'step', target))} of {len(runs)}</td></tr>"
@@ -95,16 +96,6 @@ def _count(held: Estimate, sign: bool = False) -> str:
         return "<td>\u2013</td>"
     value, *ends = (f"{one:{'+' if sign else ''},.1f}".replace("-", "\u2212") for one in held if one is not None)
     return f"<td>{value} <small>[{', '.join(ends)}]</small></td>" if ends else f"<td>{value}</td>"
-
-
-def _mean(values: Sequence[float]) -> Estimate:
-    return Estimate(*t_interval(values)) if len(values) > 1 else Estimate(values[0] if values else None)
-
-
-def _apart(first: Sequence[float], other: Sequence[float]) -> Estimate:
-    if len(first) > 1:
-        return Estimate(*paired_t(first, other)[:3])
-    return Estimate(first[0] - other[0] if first else None)
 
 
 def _line(name: str, runs: Sequence[Learned], ink: str) -> Series:

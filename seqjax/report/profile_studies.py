@@ -13,24 +13,14 @@ from seqjax.data.association import article, exact, frequency, select
 from seqjax.data.features import counted_log
 from seqjax.data.zipf import zipf_profiles
 from seqjax.evaluate.abstention import averaged, ensemble, ensemble_logit, stronger
-from seqjax.evaluate.intervals import paired_t, t_interval
 from seqjax.report.finished import Finished
 from seqjax.report.html import cell, grid, section
 from seqjax.report.plots import number
-from seqjax.report.tables import Estimate, spoken
+from seqjax.report.seeds import mean_over, paired_over
+from seqjax.report.tables import spoken
 
 Results = Mapping[str, Mapping[int, Finished]]
 OVER = "Means over seeds with 95 % t-intervals; differences are paired by seed."
-
-
-def mean(values: Sequence[float]) -> Estimate:
-    """A mean over seeds with its interval, where there are two or more."""
-    return Estimate(*t_interval(values)) if len(values) > 1 else Estimate(float(values[0]) if len(values) else None)
-
-
-def apart(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
-    """The mean difference, paired by seed."""
-    return Estimate(*paired_t(ours, theirs)[:3]) if len(ours) > 1 else Estimate(ours[0] - theirs[0])
 
 
 def told(runs: Mapping[int, Finished], name: str = "accuracy") -> list[float]:
@@ -59,10 +49,11 @@ def selection_sections(results: Results, *, against: str = "exact") -> Sequence[
     heads = ["", *(f"{size:,} features" for size in sizes)]
     best = {size: told(held[against][size]) for size in sizes}
     means = [
-        row(spoken(name, " "), [cell(mean(told(of[k]))) for k in sizes], name == against) for name, of in held.items()
+        row(spoken(name, " "), [cell(mean_over(told(of[k]))) for k in sizes], name == against)
+        for name, of in held.items()
     ]
     gains = [
-        row(spoken(name, " "), [cell(apart(best[k], told(of[k])), sign=True) for k in sizes])
+        row(spoken(name, " "), [cell(paired_over(best[k], told(of[k])), sign=True) for k in sizes])
         for name, of in held.items()
         if name != against
     ]
@@ -117,7 +108,7 @@ def grid_sections(results: Results, *, published: Mapping[str, float]) -> Sequen
         middle = [f"<td>{some.numbers['coverage']:.0f}</td>", f"<td>{number(stop['target'], 2)}</td>"]
         middle.append(f"<td>{some.manifest['data']['train']['sequences']:,}</td>")
         ends = [
-            cell(mean(told(runs))),
+            cell(mean_over(told(runs))),
             f"<td>{number(bayes_of(runs))}</td>",
             f"<td>{number(published[key], 2)}</td>",
         ]
@@ -157,7 +148,11 @@ def ensemble_sections(results: Results) -> Sequence[str]:
     right |= {spoken(name): told({s: results["one"][s] for s in seeds}, f"{name}/accuracy") for name in peers}
     first = next(iter(right.values()))
     body = [
-        row(title, [cell(mean(values)), "<td></td>" if at == 0 else cell(apart(values, first), sign=True)], at == 0)
+        row(
+            title,
+            [cell(mean_over(values)), "<td></td>" if at == 0 else cell(paired_over(values, first), sign=True)],
+            at == 0,
+        )
         for at, (title, values) in enumerate(right.items())
     ]
     bayes = bayes_of({seed: results["one"][seed] for seed in seeds})

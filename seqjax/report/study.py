@@ -9,12 +9,12 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from seqjax.evaluate.intervals import paired_t, t_interval
 from seqjax.report import plots
 from seqjax.report.finished import Finished
 from seqjax.report.html import cell, drawn, grid, section, sheet
 from seqjax.report.page import PANELS
 from seqjax.report.plots import BLUE, MUTED, Series
+from seqjax.report.seeds import mean_over, paired_over
 from seqjax.report.tables import NO_BASELINES, Cell, Estimate, label, recorded, spoken, terminal_table, written
 
 OVER_SEEDS = "mean [95 % t-interval] over seeds; differences are paired by seed"
@@ -58,10 +58,10 @@ def _rows(results: Mapping[str, Mapping[int, Finished]], headline: Sequence[str]
         lines.append((f"{before}{spoken(peer)}", True, held))
     rows = []
     for title, baseline, held in lines:
-        estimates = {name: _mean([n.get(name) for n in held.values()]) for name in headline}
+        estimates = {name: mean_over([n.get(name) for n in held.values()]) for name in headline}
         seeds = [seed for seed in own if seed in held]
         pair = [[side[seed].get(headline[0]) for seed in seeds] for side in (own, held)]
-        apart = Estimate(None) if held is own else _difference(*pair)
+        apart = Estimate(None) if held is own else paired_over(*pair)
         rows.append(SeedRow(title, baseline, estimates, apart, len(held)))
     return rows
 
@@ -110,14 +110,3 @@ def seeds_figure(rows: Sequence[SeedRow]) -> str:
         ends = [[one.value if one[end] is None else one[end] for one in held.values()] for end in (1, 2)]
         series.append(Series(row.title, [label(n) for n in held], values, *ends, MUTED if row.baseline else BLUE))
     return drawn(plots.comparison(series), "Means", "Means over seeds with 95 % t-intervals; grey: baselines.")
-
-
-def _mean(values: Sequence[float | None]) -> Estimate:
-    held = [value for value in values if value is not None]
-    return Estimate(*t_interval(held)) if len(held) > 1 else Estimate(held[0] if held else None)
-
-
-def _difference(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Estimate:
-    if None in (*ours, *theirs) or not ours:
-        return Estimate(None)
-    return Estimate(*paired_t(ours, theirs)[:3]) if len(ours) > 1 else Estimate(ours[0] - theirs[0])

@@ -184,6 +184,9 @@ def test_validation_corrects_shares_and_calibrates():
     assert numbers["share/counted"] == (ours >= 0).mean() and numbers["share/true"] == test.label.mean()
     for name, value in platt(theirs, held.label).keywords.items():
         assert numbers[f"calibration/{name}"] == pytest.approx(float(value), abs=1e-4)
+    single = held.take(np.flatnonzero(held.label))
+    bare = profile(model, params, test, train=train, validation=single, baselines={}, replicates=5).numbers
+    assert bare == {name: n for name, n in numbers.items() if not name.startswith(("share/", "calibration/"))}
     turned = profile(
         model, params, test, validation=held._replace(label=~held.label), baselines={}, replicates=5
     ).numbers

@@ -14,7 +14,6 @@ from typing import Literal
 import ibis
 import numpy as np
 
-from seqjax.data.build import codes
 from seqjax.data.events import EventLog, Split
 from seqjax.data.profiles import labelled, profiled, selected
 from seqjax.data.sources.complete_journey import check_files, wheel_folder
@@ -52,12 +51,11 @@ def households(
     )
     lines = lines.join(told, "household_id").select("household_id", "said", item=lines[level].cast("string"))
     table = lines.filter(lines.item.notnull()).distinct().order_by("household_id", "item").to_pyarrow()
-    owner, item = table["household_id"].to_numpy(), codes(table["item"])
+    owner, item = table["household_id"].to_numpy(), np.array(table["item"].to_pylist(), np.str_)
     heads = np.flatnonzero(np.append(True, np.diff(owner) != 0))
-    order = np.sort(item[1])
-    ids = (np.argsort(np.argsort(item[1]))[item[0]] + 1).astype(np.int32)
+    words, place = np.unique(item, return_inverse=True)
     keys = {"user": owner[heads].astype(np.str_)}
-    log = EventLog(np.append(heads, len(owner)), {"item": ids}, {"item": order}, keys)
+    log = EventLog(np.append(heads, len(owner)), {"item": (place + 1).astype(np.int32)}, {"item": words}, keys)
     said = np.array(table["said"].to_pylist(), np.str_)[heads]
     label = labelled([classes[word not in negative] for word in said.tolist()], classes, str(folder))
     made = split(profiled(log, label, classes), seed=seed)
