@@ -79,12 +79,12 @@ def fold(label: Bool[np.ndarray, "profile"], *, seed: int = 0, folds: int = 5, v
             "smaller class, and a share from 0 up to 1"
         )
     repetition, held = divmod(seed, folds)
-    random = np.random.default_rng(repetition)
+    random, apart = np.random.default_rng(repetition), np.random.default_rng((repetition, held))
     parts: tuple[list, list, list] = ([], [], [])
     for own in (False, True):
         order = random.permutation(np.flatnonzero(label == own))
         judged = np.arange(len(order)) % folds == held
-        rest = order[~judged]
+        rest = apart.permutation(order[~judged])  # else the folds of a repetition would choose by the same profiles
         aside = max(round(validation * len(rest)), 1) if validation else 0
         for part, chosen in zip(parts, (rest[aside:], rest[:aside], order[judged]), strict=True):
             part.append(chosen)

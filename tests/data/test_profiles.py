@@ -142,7 +142,7 @@ def information(present, label):
 
 
 def test_selection_ranks_the_training_profiles_by_information():
-    samples = random_profiles(4, count=120)
+    samples = random_profiles(5, count=120)
     train, _, test = fold(samples.label, seed=2)
     split = selected(samples, seed=2, features=5)
     matrix = counted(samples)[train] > 0
@@ -239,3 +239,10 @@ def test_without_a_share_aside_there_is_no_validation_and_features_below_one_are
 def test_profiles_of_a_log_have_its_labels():
     log = token_log([["a"], ["b"]])
     assert profiled(log, np.array([False, True]), CLASSES).label.tolist() == [False, True]
+
+
+def test_folds_of_a_repetition_choose_by_different_profiles():
+    label = np.arange(400) % 2 == 0
+    chosen = [set(fold(label, seed=seed, validation=0.1)[1].tolist()) for seed in range(5)]
+    assert all(len(one & other) < 12 for at, one in enumerate(chosen) for other in chosen[:at])  # 32 each, 3 by chance
+    assert fold(label, seed=3)[1].tolist() == fold(label, seed=3)[1].tolist()
