@@ -4,7 +4,7 @@
 
 Product types bought before, half of them in this basket (CC0 data). The last four weeks are judged, the two weeks
 before choose. A life has up to four thousand events. What is asked about has, like every event, the time since the
-household last bought it.
+household last bought it, and how often it did, ever and in eight weeks.
 
 Expected (`--seeds 5`): AUC .771 +- .001; the household's own frequency .745; three minutes a seed.
 """
@@ -13,6 +13,7 @@ from functools import partial
 
 from seqjax import optim
 from seqjax.baselines.response import frequency, item_mean, recency
+from seqjax.baselines.stacked import stacked
 from seqjax.data.samples import target_plan
 from seqjax.data.sources import complete_journey
 from seqjax.evaluate.response import response
@@ -34,13 +35,19 @@ experiment = Experiment(
     plan=partial(target_plan, lanes=32, window=4200, targets=256),
     gather=response_batch,
     draw=no_negatives,
-    model=partial(SumPooling, features=("item", "gap"), candidate=("item", "gap"), width=32, pool="root"),
+    model=partial(
+        SumPooling,
+        features=("item", "gap"),
+        candidate=("item", "gap", "times", "lately", "wait"),
+        width=32,
+        pool="root",
+    ),
     objective=partial(response_objective, block=128),
     views={"item": ("item",)},
     optimizer=optim.adam_decay,
     hparams=ResponseHparams(learning_rate=2e-3),
     evaluate=response,
-    baselines=(frequency, recency, item_mean),
+    baselines=(partial(stacked, of=(frequency, recency, item_mean)), frequency, recency, item_mean),
     stop=Stop(epochs=10, patience=2, metric="auc"),
     headline=("auc", "log_loss", "gauc"),
     sections=response_sections,

@@ -12,6 +12,7 @@ from functools import partial
 
 from seqjax import optim
 from seqjax.baselines.response import both_means, item_mean, user_mean
+from seqjax.baselines.stacked import stacked
 from seqjax.data.samples import target_plan
 from seqjax.data.sources import movielens
 from seqjax.evaluate.response import response
@@ -39,7 +40,7 @@ experiment = Experiment(
     optimizer=optim.adam_decay,
     hparams=ResponseHparams(learning_rate=2e-3, dropout_hidden=0.2),
     evaluate=response,
-    baselines=(both_means, item_mean, user_mean),
+    baselines=(both_means, partial(stacked, of=(item_mean, user_mean)), item_mean, user_mean),
     stop=Stop(epochs=12, patience=3, metric="auc"),
     headline=("auc", "log_loss", "gauc"),
     sections=response_sections,

@@ -38,7 +38,7 @@ AXES = {
     "width": "width of a head",
     "distance": "events between two",
     "window": "past events that a model looks back on",
-    "day": "numbers of days ahead that are asked about",
+    "day": "days of an image, oldest first, or numbers of days ahead that are asked about",
     "profile": "people described by features, each of one of two classes",
     "output": "outputs of a network",
     "interval": "equal stretches of time ahead, counted from 1",

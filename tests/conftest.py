@@ -2,10 +2,20 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+os.environ.setdefault(
+    "XLA_FLAGS",
+    (  # tests compile longer than they compute; XLA aborts at a flag that it does not know, hence the version
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+        "--xla_cpu_parallel_codegen_split_count=1 "
+        if version("jaxlib").startswith("0.10.")
+        else ""
+    )
+    + "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",  # no dashes: XLA reads nothing behind it
+)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # numpy and scikit-learn: two workers share two cores
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))  # for `typechecking` and `oracles`

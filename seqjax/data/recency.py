@@ -18,25 +18,31 @@ TIMES = np.array(["0", "1", "2", "3-4", "5-8", "9-16", "17+"])
 """How often the user had had the item before, as the words of the column `times`."""
 WAITS = np.array(["first", "same basket", "0", "1", "2-3", "4-7", "8-14", "15+"])
 """Whole days since the event before, as the words of the column `wait`."""
-DERIVED = {"gap": GAPS, "times": TIMES, "wait": WAITS}
+LATELY = np.array(["0", "1", "2", "3-4", "5-8", "9+"])
+"""How often the user had had the item in the 56 days before, as the words of the column `lately`."""
+LATE = 57 * DAY - 1  # seconds: 56 whole days, as in `gap`
+DERIVED = {"gap": GAPS, "times": TIMES, "wait": WAITS, "lately": LATELY}
 """Words of the columns that `derived` gives."""
 
 
 def derived(log: EventLog) -> dict[str, Int[np.ndarray, "event"]]:
-    """The columns `gap`, `times` and `wait` of every event.
+    """The columns `gap`, `times`, `wait` and `lately` of every event.
 
     >>> log = EventLog(np.array([0, 3]), {"item": np.array([1, 2, 1]), "time": np.array([0, 0, 5 * 86400])}, {})
     >>> [words[derived(log)[name] - 1].tolist() for name, words in DERIVED.items()]
-    [['first', 'first', '4-7'], ['0', '0', '1'], ['first', 'same basket', '4-7']]
+    [['first', 'first', '4-7'], ['0', '0', '1'], ['first', 'same basket', '4-7'], ['0', '0', '1']]
     """
     time, pair = log.columns["time"], _pairs(log.sequence, log.columns["item"])
     order = np.argsort(pair, kind="stable")
-    rank, apart = np.zeros(log.events, np.int64), np.zeros(log.events, np.int64)
-    rank[order] = np.arange(log.events) - np.searchsorted(pair[order], pair[order])
+    count, apart, recent = (np.zeros(log.events, np.int64) for _ in range(3))
+    count[order] = np.arange(log.events) - np.searchsorted(pair[order], pair[order])
     apart[order[1:]] = np.diff(time[order])
+    group = np.cumsum(np.diff(pair[order], prepend=-1) != 0) - 1
+    recent[order] = np.arange(log.events) - _first_since(group, time[order], group, time[order] - LATE)
     since = np.diff(time, prepend=0)
-    wait = np.where(log.first(), 1, np.where(since == 0, 2, _wait(since // DAY)))
-    return {"gap": np.where(rank > 0, _gap(apart // DAY), 1), "times": _times(rank), "wait": wait.astype(np.int32)}
+    wait = np.where(log.first(), 1, np.where(since == 0, 2, _wait(since // DAY))).astype(np.int32)
+    gap = np.where(count > 0, _gap(apart // DAY), 1)
+    return {"gap": gap, "times": _times(count), "wait": wait, "lately": _lately(recent)}
 
 
 def as_of(samples: Samples) -> dict[str, Int[np.ndarray, "sample"]]:
@@ -53,13 +59,24 @@ def as_of(samples: Samples) -> dict[str, Int[np.ndarray, "sample"]]:
     rank = np.where(some, last - first, 0)
     days = (samples.moment - time[order[np.maximum(last - 1, 0)]]) // DAY
     idle = (samples.moment - time[np.maximum(end - 1, 0)]) // DAY
-    wait = np.where(samples.cutoff > 0, _wait(idle), 1)
-    return {"gap": np.where(rank > 0, _gap(days), 1), "times": _times(rank), "wait": wait.astype(np.int32)}
+    wait = np.where(samples.cutoff > 0, _wait(idle), 1).astype(np.int32)
+    recent = last - _first_since(group[order], time[order], asked, samples.moment - LATE)
+    gap, lately = np.where(rank > 0, _gap(days), 1), _lately(np.where(some, np.minimum(recent, rank), 0))
+    return {"gap": gap, "times": _times(rank), "wait": wait, "lately": lately}
 
 
 def _pairs(sequence: Int[np.ndarray, "chosen"], item: Int[np.ndarray, "chosen"]) -> Int[np.ndarray, "chosen"]:
     """One number for a user and an item."""
     return sequence.astype(np.int64) * 2**32 + item
+
+
+def _first_since(
+    group: Int[np.ndarray, "event"], time: Int[np.ndarray, "event"], asked: np.ndarray, since: np.ndarray
+) -> Int[np.ndarray, "chosen"]:
+    """The place of the first event of each asked group that is not before a second; groups, and their times, ascend."""
+    begin, span = (int(time.min()), int(np.ptp(time)) + 2) if len(time) else (0, 2)
+    place = group.astype(np.int64) * span + (time - begin)
+    return np.searchsorted(place, asked.astype(np.int64) * span + np.clip(since - begin, 0, span - 1))
 
 
 def _gap(days: Int[np.ndarray, "chosen"]) -> Int[np.ndarray, "chosen"]:
@@ -68,6 +85,10 @@ def _gap(days: Int[np.ndarray, "chosen"]) -> Int[np.ndarray, "chosen"]:
 
 def _times(count: Int[np.ndarray, "chosen"]) -> Int[np.ndarray, "chosen"]:
     return (1 + np.searchsorted([1, 2, 3, 5, 9, 17], count, side="right")).astype(np.int32)
+
+
+def _lately(count: Int[np.ndarray, "chosen"]) -> Int[np.ndarray, "chosen"]:
+    return (1 + np.searchsorted([1, 2, 3, 5, 9], count, side="right")).astype(np.int32)
 
 
 def _wait(days: Int[np.ndarray, "chosen"]) -> Int[np.ndarray, "chosen"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import flax.linen as nn
@@ -67,11 +68,7 @@ class CNNLSTM(Windowed):
 
     def summary(self, state: Recent) -> Float[Array, "hidden"]:
         """The LSTM's hidden vector after the shortened sequence; zeros where there was no event."""
-        x, there = state.vectors, present(state)
-        for block in range(self.blocks):
-            for layer in self.layers[block * self.convolutions :][: self.convolutions]:
-                x = jax.nn.relu(layer(x, there))
-            x, there = pooled(x, there, self.pool)
+        x, there = shortened(state.vectors, present(state), self.layers, self.blocks, self.pool)
         memory = self.cell.init_memory()
         ((_, h),), _, _ = recur([self.cell], (memory,), x, jnp.zeros_like(there), there, None)
         return h
@@ -80,6 +77,22 @@ class CNNLSTM(Windowed):
         """Touches every parameter; serves `init`."""
         event = {name: jnp.int32(1) for name, _ in self.sizes}
         return self.read(self.step(self.init_state(), event), event)
+
+
+def shortened(
+    x: Float[Array, "window features"],
+    there: Bool[Array, "window"],
+    layers: Sequence[CausalConvolution],
+    blocks: int,
+    pool: int,
+) -> tuple[Float[Array, "slot hidden"], Bool[Array, "slot"]]:
+    """Layers of convolution and ReLU, with as many in each of the blocks, and pooling after every block."""
+    each = len(layers) // blocks
+    for block in range(blocks):
+        for layer in layers[block * each :][:each]:
+            x = jax.nn.relu(layer(x, there))
+        x, there = pooled(x, there, pool)
+    return x, there
 
 
 def pooled(

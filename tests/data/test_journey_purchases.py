@@ -21,6 +21,19 @@ def test_a_target_says_what_it_is_told_to(busy, told):
     assert all(ids.dtype == np.int32 for ids in split.train.target.values())
 
 
+def test_days_are_told_of_events_and_moments_and_nothing_else_changes(busy):
+    plain, split = (purchases(busy, told=told, **SMALL) for told in (("gap",), ("gap", "day")))
+    for one, part in zip(parts_of(plain), parts_of(split), strict=True):
+        log, first = part.log, np.datetime64(part.vocabulary["day"][0], "s").astype(np.int64)
+        assert set(part.target) == {"item", "gap", "day"} and "day" not in one.log.columns
+        assert ((log.columns["day"] - 1) == (log.columns["time"] - first) // DAY).all()
+        assert ((part.target["day"] - 1) == (part.moment - first) // DAY).all()
+        last = log.columns["day"][log.offsets[:-1][part.sequence] + part.cutoff - 1]
+        assert (last < part.target["day"]).all()  # moments are midnights
+        np.testing.assert_array_equal(one.target["gap"], part.target["gap"])
+        assert all((one.log.columns[name] == log.columns[name]).all() for name in one.log.columns)
+
+
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory):
     """Sixty households, every third day of 240 one to three of ten categories; a and b are rare, those of j often."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seqjax.models.cnn_lstm import CNNLSTM
+from seqjax.models.day_image import DayImage
 from seqjax.models.dien import DIEN
 from seqjax.models.din import DIN
 from seqjax.models.gru_response import GRUResponse
@@ -37,6 +38,8 @@ MODELS = {
     "DIEN, release": partial(DIEN, **SMALL, hidden=4, window=7, form="release", augru="release"),
     "CNN-LSTM": partial(CNNLSTM, **SMALL, **ASK, filters=4, kernel=3, hidden=4, window=7),
     "CNN-LSTM, not pooled": partial(CNNLSTM, **SMALL, filters=4, kernel=2, convolutions=2, pool=1, hidden=4, window=7),
+    "day image": partial(DayImage, **SMALL, **ASK, filters=4, kernel=3, hidden=4, days=7),
+    "day image, mean": partial(DayImage, **SMALL, filters=4, kernel=2, convolutions=2, pool=3, days=19, form="mean"),
     "LSTM-FCN": partial(LSTMFCN, **SMALL, **ASK, filters=(4, 5, 4), kernels=(4, 3, 2), cells=3, window=7),
     "Transformer": partial(TransformerResponse, **SMALL, **ASK, hidden=4, window=5),
 }
@@ -94,9 +97,10 @@ programs = cache(Programs)
 
 
 def draw(*shape, seed=0):
-    """Events, or targets."""
+    """Events, or targets; days ascend, several events on some and none on others."""
     random = np.random.default_rng(seed)
-    return {name: random.integers(1, size + 1, shape).astype(np.int32) for name, size in SIZES}
+    ids = {name: random.integers(1, size + 1, shape).astype(np.int32) for name, size in SIZES}
+    return ids | {"day": np.sort(random.integers(1, 41, shape)).astype(np.int32)}
 
 
 def prefixes():

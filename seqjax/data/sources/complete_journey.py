@@ -22,7 +22,7 @@ from jaxtyping import Int
 from seqjax.data.build import codes
 from seqjax.data.events import DataError, EventLog, Split, at_least, take
 from seqjax.data.read import read_log
-from seqjax.data.recency import GAPS, as_of, derived
+from seqjax.data.recency import DERIVED, as_of, derived
 from seqjax.data.samples import ask, checked
 from seqjax.data.split import DAY, tail
 from seqjax.data.visits import split_visits, visit_log
@@ -139,11 +139,12 @@ def again(
 ) -> Split:
     """Whether a household, at the begin of a basket, buys a type again that it bought before: samples.
 
-    A sequence is a household's year, every type once a basket, in an order inside baskets drawn from `seed`; the id
-    column `gap` holds the time since it last bought the type. Every basket asks about up to `per_basket` types that it
-    repeats (label 1) and as many, drawn uniformly, of those bought before that it lacks (label 0); baskets where either
-    is missing are skipped. No sample sees its basket. The test is the baskets of the last `test_days` days, validation
-    those of the `validation_days` before. Notes: the share that is repeated of all types that could be, by nature.
+    A sequence is a household's year, every type once a basket, in an order inside baskets drawn from `seed`; events and
+    targets have the id columns of `data.recency`: how long ago and how often the household bought the type. Every
+    basket asks about up to `per_basket` types that it repeats (label 1) and as many, drawn uniformly, of those bought
+    before that it lacks (label 0); baskets where either is missing are skipped. No sample sees its basket. The test is
+    the baskets of the last `test_days` days, validation those of the `validation_days` before. Notes: the share that is
+    repeated of all types that could be, by nature.
 
     `folder` as in `baskets`. Raises DataError for settings that are not positive and where a part has no samples.
     """
@@ -165,7 +166,7 @@ def again(
     sequence = log.sequence[head]
     time = log.columns["time"]
     samples = ask(log, sequence, head - log.offsets[:-1][sequence], label, item)._replace(moment=time[head])
-    samples = samples._replace(target={**samples.target, "gap": as_of(samples)["gap"]})
+    samples = samples._replace(target={**samples.target, **as_of(samples)})
     test = time.max() - test_days * DAY
     part = np.searchsorted([test - validation_days * DAY, test], time[head], side="right")
     judged, skipped = time[found.head] >= test, int(np.count_nonzero(count == 0))
@@ -178,16 +179,16 @@ def again(
 
 
 def households(table: pa.Table, random: np.random.Generator) -> EventLog:
-    """Every household's types by time, with the column `gap`; the order inside a basket is drawn."""
+    """Every household's types by time, with the columns of `data.recency`; the order inside a basket is drawn."""
     code, words = codes(table["item"])
     owner, users = codes(table["user"])
     time = table["time"].to_numpy()
     order = np.lexsort((random.random(len(code)), time, owner))
     item, owner, time = np.argsort(np.argsort(words))[code[order]] + 1, owner[order], time[order]
     offsets = np.searchsorted(owner, np.arange(len(users) + 1))
-    columns, words = {"item": item.astype(np.int32), "time": time}, {"item": np.sort(words), "gap": GAPS}
+    columns, words = {"item": item.astype(np.int32), "time": time}, {"item": np.sort(words), **DERIVED}
     log = EventLog(offsets, columns, words, {"user": users})
-    return log._replace(columns={**columns, "gap": derived(log)["gap"]})
+    return log._replace(columns=columns | derived(log))
 
 
 class Repeats(NamedTuple):

@@ -13,6 +13,7 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from seqjax.data.build import codes
+from seqjax.data.day_image import dated
 from seqjax.data.events import DataError, EventLog, Split
 from seqjax.data.purchases import (
     BALANCED,
@@ -132,12 +133,13 @@ def purchases(
     The test also asks the same users `later` days (0: never) after, with the horizon that is left, at most `horizon`.
 
     told: what a target says of the household and the category, as of the moment: "gap", days since it was last bought,
-    "times", how often, and "wait", days since the last purchase of anything. Raises DataError for an unknown category,
-    protocol, balance or feature to tell, a moment that is no date, moments and horizons that do not fit the log, shares
-    that leave a part empty, and a category that all or none buy, or that has nobody to balance with.
+    "times", how often, "wait", days since the last purchase of anything; and "day", the moment's own, which events then
+    have as well (see `day_image.dated`). Raises DataError for an unknown category, protocol, balance or feature to
+    tell, a moment that is no date, moments and horizons that do not fit the log, shares that leave a part empty, and a
+    category that all or none buy, or that has nobody to balance with.
     """
-    if unknown := set(told) - DERIVED.keys():
-        raise DataError(f"told={min(unknown)!r}: there are {', '.join(DERIVED)}")
+    if unknown := set(told) - DERIVED.keys() - {"day"}:
+        raise DataError(f"told={min(unknown)!r}: there are {', '.join(DERIVED)}, day")
     table, notes = lines(Path(folder) if folder else wheel_folder())
     log, side = purchase_log(table, seed)
     random = np.random.default_rng((seed, 1))
@@ -232,7 +234,8 @@ def _joined(log: EventLog, side: dict, pieces: list, name: str, natural: bool, t
         refuse(samples.take(np.flatnonzero(item == one.item)), one.hidden, name)
     samples = samples if natural or name != "train" else samples.take(np.flatnonzero(samples.kind == BALANCED))
     known = as_of(samples) if told else {}
-    return samples._replace(target={**samples.target, **{feature: known[feature] for feature in told}})
+    samples = samples._replace(target={**samples.target, **{name: known[name] for name in told if name in known}})
+    return dated(samples) if "day" in told else samples
 
 
 def most_bought(log: EventLog, count: int) -> Int[np.ndarray, "item"]:
