@@ -43,7 +43,7 @@ def experiment(model, draw=drawn_negatives) -> Experiment:
         gather=response_batch,
         draw=partial(draw, count=4),
         model=partial(model, features=("item", "attribute")),
-        objective=response_objective,
+        objective=partial(response_objective, block=10),
         views={"item": ("item",)},
         optimizer=optim.adam_decay,
         hparams=ResponseHparams(learning_rate=1e-3),

@@ -93,9 +93,11 @@ def predict(
 ) -> Float[np.ndarray, "sample"]:
     """Log-odds of every sample, from the user's whole life up to its cutoff.
 
-    A life is read once for all its samples; lanes of like lengths are read together, in `block` events at a time.
+    A life is read once for all its samples; lanes of like lengths are read together, in `block` events at a time. By a
+    model that is `whole` it is read for every sample anew, all at once.
     """
-    most = int(np.bincount(samples.sequence).max(initial=1))
+    whole = getattr(model, "whole", False)
+    most = 1 if whole else int(np.bincount(samples.sequence).max(initial=1))
     plan = target_plan(
         samples,
         lanes=min(lanes, samples.size),
@@ -108,7 +110,7 @@ def predict(
         row = jax.tree.map(lambda leaf, step=step: leaf[step], plan)
         blocks = 1 << (max(-(-int(row.length.max()) // block), 1) - 1).bit_length()  # few shapes, each compiled once
         row = row._replace(place=np.arange(blocks * block, dtype=np.int32))
-        logits = np.asarray(_respond(model, params, corpus, row, block))
+        logits = np.asarray(_respond(model, params, corpus, row, 0 if whole else block))
         said[row.sample[row.live]] = logits[row.live]
     return said
 

@@ -75,7 +75,8 @@ class DIEN(nn.Module):
         plain = self.form == "release"
         seen = self.hidden + (0 if plain else 2 * asked + inputs)
         self.perceptron = Perceptron(seen, self.head, tanh if plain else elu, self.normalise)
-        self.follows = Perceptron(self.hidden + inputs, (100, 50), jax.nn.sigmoid, self.normalise)
+        if not plain:
+            self.follows = Perceptron(self.hidden + inputs, (100, 50), jax.nn.sigmoid, self.normalise)
 
     def init_state(self) -> Interests:
         """A user without events: zeros."""
@@ -155,8 +156,10 @@ class DIEN(nn.Module):
         with 0.
 
         Differs: a perceptron judges, as in the release; the paper has an inner product. The release averages over
-        padding as well.
+        padding as well. Raises ValueError for form "release", HPMN's, which has no auxiliary loss.
         """
+        if self.form == "release":
+            raise ValueError('form="release" has no auxiliary loss: draw no event_negatives, or take form="product"')
         (hidden, true, drawn), count = front((states.hidden, dict(events), {**events, **negative}), valid)
         follows = jax.vmap(lambda h, x: self.follows(jnp.concatenate([h, x])))
         after = (follows(hidden, jnp.roll(self.embed(event, self.features), -1, axis=0)) for event in (true, drawn))
@@ -166,6 +169,7 @@ class DIEN(nn.Module):
         """Touches every parameter; serves `init`."""
         event = {name: jnp.int32(1) for name, _ in self.sizes}
         states = self.step(self.init_state(), event)
-        events = jax.tree.map(lambda leaf: leaf[None], event)
-        self.auxiliary(jax.tree.map(lambda leaf: leaf[None], states), events, events, jnp.ones(1, bool))
+        if self.form == "product":
+            events = jax.tree.map(lambda leaf: leaf[None], event)
+            self.auxiliary(jax.tree.map(lambda leaf: leaf[None], states), events, events, jnp.ones(1, bool))
         return self.read(states, event)

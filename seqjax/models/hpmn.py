@@ -59,6 +59,11 @@ class HPMN(nn.Module):
         self.relevance = [Relevance(self.hidden) for _ in range(self.hops)]
         self.perceptron = Perceptron(self.hidden + asked, self.head, elu, self.normalise)
 
+    @property
+    def whole(self) -> bool:
+        """Whether a life must be read in one call of `encode`, and for one moment: see phase."""
+        return self.phase == "right"
+
     def init_state(self) -> tuple[Slots, Float[Array, "features"]]:
         """The memory of a user without events, and the vector of the last one (which only `query="last"` uses)."""
         memory = PeriodicMemory(1, self.hidden, self.periods, parent=None).init_memory()

@@ -148,8 +148,13 @@ def response_objective(
     but the last of each lane of the two cross-entropies, weighed by `hparams.auxiliary`.
 
     block: see `respond`. penalty: of a state (HPMN's memory), averaged over moments and weighed by `hparams.penalty`.
-    Metrics: `loss` sums cross-entropies, `events` counts targets.
+    Metrics: `loss` sums cross-entropies, `events` counts targets. Raises ValueError for blocks, or several moments in a
+    lane, with a model that is `whole` (HPMN's released phase).
     """
+    if getattr(model, "whole", False) and (block or batch.cut.shape[1] > 1):
+        raise ValueError(
+            "this model reads a life in one call and for one moment: set objective.block=0 and plan.targets=1"
+        )
     noise = Noise(key, {"hidden": hparams.dropout_hidden})
     logits, states = respond(partial(model.apply, {"params": params}), model.init_state(), batch, noise, block)
     each = jnp.where(batch.live, optax.sigmoid_binary_cross_entropy(logits, batch.label), 0.0)

@@ -1,22 +1,19 @@
-"""Figures of whom a score selects: gain, lift, how early it knows, and which events speak for a user.
+"""Figures of whom a score selects: gain, lift, and how early it knows.
 
 Each has a caption that says what it is compared with. The first of several curves is the model, blue; others are grey.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seqjax.report.html import grid
 from seqjax.report.plots import (
     BLUE,
     INK,
     MUTED,
     PAPER,
     RULE,
-    VERMILION,
     Series,
     canvas,
     name_ends,
@@ -40,15 +37,10 @@ LIFT_CAPTION = (
 EARLINESS_CAPTION = (
     "The same users and labels without the last purchases of every history, compared with the whole history, at 0"
 )
-EXPLANATION_CAPTION = (
-    "Log-odds from all events less log-odds without this one: compared with the same history in which only it is "
-    "missing. Blue, to the right, speaks for; vermilion, to the left, against. Effects of several need not add up."
-)
 
 TOP = 0.2  # of the users, that the right panel of the gain shows
 ACROSS = 4  # panels of lift side by side
 APART = 0.07  # removed purchases between the points of neighbouring lines, so that intervals do not hide each other
-HALF, HEIGHT = 80, 12  # pixels: of the longest bar, and of a bar's line
 
 
 @styled
@@ -133,32 +125,6 @@ def earliness_figure(rows: Sequence[Series], y_label: str) -> Figure:
     rates(axis.yaxis, 5)
     name_ends(axis, apart)
     return figure
-
-
-def explanation_html(words: Sequence[str], effects: Sequence[float]) -> str:
-    """A user's events, oldest first, and how much the log-odds owe to each, as a table with bars.
-
-    effects: log-odds from all events less log-odds without this one; above 0 the event speaks for the user.
-    """
-    most = max(map(abs, effects), default=0.0) or 1.0
-    body = [
-        f'<tr><th scope="row">{html.escape(word)}</th><td>{number(effect, 2, sign=True)}</td>'
-        f"<td>{_bar(effect / most)}</td></tr>"
-        for word, effect in zip(words, effects, strict=True)
-    ]
-    return grid(["event", "log-odds", ""], body) + f'<p class="note">{EXPLANATION_CAPTION}</p>'
-
-
-def _bar(share: float) -> str:
-    """A bar of -1 to 1 from the middle of its line: blue to the right, vermilion to the left."""
-    colour, name = (BLUE, "blue") if share > 0 else (VERMILION, "vermilion")
-    long = HALF * abs(share)
-    start = HALF if share > 0 else HALF - long
-    return (
-        f'<svg aria-hidden="true" width="{2 * HALF}" height="{HEIGHT}" viewBox="0 0 {2 * HALF} {HEIGHT}">'
-        f'<rect x="{start:.1f}" y="1" width="{long:.1f}" height="{HEIGHT - 2}" fill="var(--{name}, {colour})"/>'
-        f'<path d="M{HALF} 0V{HEIGHT}" stroke="var(--ink, {INK})"/></svg>'
-    )
 
 
 def _spread(name: str, gain: Sequence[float], ink: str) -> Series:

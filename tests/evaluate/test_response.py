@@ -93,6 +93,22 @@ def test_predictions_are_those_of_events_read_one_by_one(name, samples):
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5, err_msg=f"{lanes} lanes, blocks of {block}")
 
 
+def test_a_memory_whose_layers_all_fire_last_reads_every_life_at_once(samples):
+    model = MODELS["hpmn"].clone(phase="right", periods=(1, 3, 6))
+    params, seen = params_of(model), jax.jit(lambda *given: model.apply({"params": params}, *given, method="encode")[0])
+    read = jax.jit(lambda state, target: model.apply({"params": params}, state, target, method="read"))
+    found = predict(model, params, samples, lanes=3, block=4)  # blocks in which no layer would fire where it should
+    for at in range(0, samples.size, 3):
+        begin = samples.log.offsets[samples.sequence[at]]
+        item = np.zeros(24, np.int32)
+        item[: samples.cutoff[at]] = samples.log.columns["item"][begin : begin + samples.cutoff[at]]
+        events, target = (
+            {"item": ids, **{k: v[ids] for k, v in samples.side.items()}} for ids in (item, samples.target["item"][at])
+        )
+        state = seen(model.init_state(), events, np.arange(24) < samples.cutoff[at])
+        np.testing.assert_allclose(found[at], read(state, target), rtol=2e-4, atol=2e-5)
+
+
 def test_users_without_any_history_are_read_from_the_start(samples):
     model = MODELS["hpmn"]
     params = params_of(model)

@@ -142,3 +142,10 @@ def test_auxiliary_judges_the_next_event_and_what_was_drawn_for_it(normalise):
             np.testing.assert_allclose(logit[index], expected, atol=1e-5)
     for few in (np.zeros(5, bool), np.arange(5) == 2):
         assert not judge(encode(model, params, few)[1], EVENTS, {}, few)[2].any()
+
+
+def test_the_release_has_no_auxiliary_loss():
+    model, params = make(form="release")
+    assert "follows" not in params
+    with pytest.raises(ValueError, match='form="release" has no auxiliary loss'):
+        call(model, params, "auxiliary", encode(model, params)[1], EVENTS, {}, VALID)

@@ -180,6 +180,15 @@ def test_blocks_change_neither_loss_nor_gradient(name, targets):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), found, expected)
 
 
+@pytest.mark.parametrize(("block", "targets"), [(4, 1), (0, 3)])
+def test_a_model_that_is_whole_is_given_no_pieces(block, targets):
+    model = MODELS["hpmn"].clone(phase="right")
+    held = random_samples(0)
+    batch = response_batch(response_corpus(held), row_of(held, targets=targets))
+    with pytest.raises(ValueError, match=r"set objective\.block=0 and plan\.targets=1"):
+        response_objective({}, None, batch, HPARAMS, jax.random.key(0), model=model, block=block)
+
+
 def test_penalty_is_the_mean_over_moments():
     """However many candidates a moment has."""
     model, samples = MODELS["hpmn"], random_samples(3)

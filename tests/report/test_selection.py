@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqjax.report import plots, selection
-from seqjax.report.plots import BLUE, INK, MUTED, RULE, VERMILION, Series
+from seqjax.report.plots import BLUE, INK, MUTED, RULE, Series
 
 GAINS = {"model": [0.0, 0.6, 0.9, 1.0], "a < $b$": [0.0, 0.5, 0.8, 1.0]}
 LIFTS = {f"score {line}": np.linspace(2 - line / 9, line / 9, 10).tolist() for line in range(5)}
@@ -115,36 +115,6 @@ def test_figures_follow_the_page(figure):
     assert colours <= set(plots.VARIABLES)
 
 
-def test_events_are_told_with_a_bar_as_long_as_their_effect():
-    text = selection.explanation_html(["nappies", "<b>beer</b>", "milk"], [0.8, -0.4, 0.0])
-    assert re.findall('<th scope="row">(.*?)</th><td>(.*?)</td>', text) == [
-        ("nappies", "+.80"),
-        ("&lt;b&gt;beer&lt;/b&gt;", "\u2212.40"),
-        ("milk", ".00"),
-    ]
-    bars = re.findall(r'<rect x="(.*?)" y="1" width="(.*?)" .*?fill="(.*?)"', text)
-    middle = selection.HALF
-    blue, vermilion = f"var(--blue, {BLUE})", f"var(--vermilion, {VERMILION})"
-    assert [(float(start), float(long)) for start, long, _ in bars] == [
-        (middle, middle),
-        (middle / 2, middle / 2),
-        (middle, 0),
-    ]
-    assert [ink for *_, ink in bars[:2]] == [blue, vermilion]
-    assert selection.EXPLANATION_CAPTION in text
-
-
-@pytest.mark.parametrize("effects", [[], [0.0, 0.0]])
-def test_a_history_without_effects_has_no_bars(effects):
-    text = selection.explanation_html(["event"] * len(effects), effects)
-    assert text.count('width="0.0"') == text.count("<rect") == len(effects)
-
-
-def test_every_event_has_one_effect():
-    with pytest.raises(ValueError, match="zip"):
-        selection.explanation_html(["one", "two"], [0.1])
-
-
-@pytest.mark.parametrize("name", ["GAIN", "LIFT", "EARLINESS", "EXPLANATION"])
+@pytest.mark.parametrize("name", ["GAIN", "LIFT", "EARLINESS"])
 def test_captions_say_what_is_compared(name):
     assert re.search("[Cc]ompared with|multiple of", getattr(selection, f"{name}_CAPTION"))
