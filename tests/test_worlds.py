@@ -10,10 +10,12 @@ import pytest
 from seqjax import losses, optim
 from seqjax.baselines.purchase import bag
 from seqjax.data import stages
+from seqjax.data.day_image import dated
 from seqjax.data.plan import session_plan
 from seqjax.data.process import echo, sample
 from seqjax.data.profiles import reduced
 from seqjax.data.samples import target_plan
+from seqjax.data.split import DAY
 from seqjax.data.windows import stream_reset, symbols
 from seqjax.data.worlds import cycle, order2, planted, popularity_only
 from seqjax.data.zipf import zipf_profiles
@@ -23,6 +25,7 @@ from seqjax.evaluate.response import predict as predict_responses
 from seqjax.metrics import roc_auc
 from seqjax.models.automaton import automaton
 from seqjax.models.cnn_lstm import CNNLSTM
+from seqjax.models.day_image import DayImage
 from seqjax.models.dien import DIEN
 from seqjax.models.din import DIN
 from seqjax.models.gru4rec import GRU4Rec
@@ -205,6 +208,27 @@ def test_models_of_sequences_know_who_will_buy_where_order_is_all(name):
     score = predict_responses(model, params, test)
     area, error = roc_auc(score[test.label], score[~test.label])
     assert made.share(area) > 0.95 and area < made.world.ceiling["auc"] + 4.0 * error
+
+
+STAGES = (("item", 13),)  # twelve categories and the target
+STAGED = {
+    "day image": DayImage(STAGES, width=16, filters=16, kernel=5, blocks=1, pool=2, hidden=16, days=60, head=(32,)),
+    "day image, mean": DayImage(STAGES, width=16, filters=16, kernel=5, pool=3, days=60, head=(32,), form="mean"),
+}
+
+
+@pytest.mark.parametrize("name", STAGED)
+def test_images_of_days_know_who_will_buy_where_how_often_matters(name):
+    """Who is interested buys more often and other things; the best that can be known is the stage's probability."""
+    made, model = stages.life_stage(1), STAGED[name]
+    train, _, test, _ = made.world.split
+    train, test = (dated(part._replace(moment=np.full(part.size, 60 * DAY))) for part in (train, test))
+    rows = [target_plan(train, epoch=epoch, lanes=64, window=64) for epoch in range(4)]
+    parts = {"item": ("item",)}, no_negatives, response_batch, model, ResponseHparams(5e-3)
+    params = trained(response_objective, optim.adam_decay, *parts, jax.device_put(response_corpus(train)), rows, 64)
+    score = predict_responses(model, params, test)
+    area, error = roc_auc(score[test.label], score[~test.label])
+    assert made.share(area) > 0.9 and area < made.world.ceiling["auc"] + 4.0 * error
 
 
 def test_trees_on_counts_know_who_will_buy_where_order_is_nothing_and_only_there():
