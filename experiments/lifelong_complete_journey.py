@@ -6,7 +6,7 @@ Product types bought before, half of them in this basket (CC0 data). The last fo
 before choose. A life has up to four thousand events. What is asked about has, like every event, the time since the
 household last bought it, and how often it did, ever and in eight weeks.
 
-Expected (`--seeds 5`): AUC .771 +- .001; the household's own frequency .745; three minutes a seed.
+Expected (`--seeds 5`): AUC .798 +- .001; boosted trees .790, the household's own frequency .745; four minutes a seed.
 """
 
 from functools import partial
