@@ -81,7 +81,7 @@ class Programs:
         def lane(events, valid, target):
             state, states = self._apply(params, "encode", self.model.init_state(), events, valid)
             total = jnp.sin(self._apply(params, "read", state, target))
-            if isinstance(self.model, DIEN):
+            if isinstance(self.model, DIEN) and self.model.form == "product":
                 taken, drawn, counts = self._apply(params, "auxiliary", states, events, {"item": events["item"]}, valid)
                 total += jnp.sum(jnp.where(counts, jnp.sin(taken) + jnp.cos(drawn), 0.0))
             return total
