@@ -68,7 +68,7 @@ class CNNLSTM(Windowed):
 
     def summary(self, state: Recent) -> Float[Array, "hidden"]:
         """The LSTM's hidden vector after the shortened sequence; zeros where there was no event."""
-        x, there = shortened(state.vectors, present(state), self.layers, self.blocks, self.pool)
+        x, there = shortened(state.vectors, present(state), self.layers, self.blocks, self.convolutions, self.pool)
         memory = self.cell.init_memory()
         ((_, h),), _, _ = recur([self.cell], (memory,), x, jnp.zeros_like(there), there, None)
         return h
@@ -84,12 +84,12 @@ def shortened(
     there: Bool[Array, "window"],
     layers: Sequence[CausalConvolution],
     blocks: int,
+    convolutions: int,
     pool: int,
 ) -> tuple[Float[Array, "slot hidden"], Bool[Array, "slot"]]:
-    """Layers of convolution and ReLU, with as many in each of the blocks, and pooling after every block."""
-    each = len(layers) // blocks
+    """So many convolutions, each with ReLU, and then pooling, in each of the blocks."""
     for block in range(blocks):
-        for layer in layers[block * each :][:each]:
+        for layer in layers[block * convolutions :][:convolutions]:
             x = jax.nn.relu(layer(x, there))
         x, there = pooled(x, there, pool)
     return x, there

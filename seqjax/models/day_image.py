@@ -100,7 +100,7 @@ class DayImage(nn.Module):
 
     def summary(self, state: Days, day: Int[Array, ""]) -> Float[Array, "hidden"]:
         """What is left of the image before a day; zeros where there was no event."""
-        x, there = shortened(*image(state, day), self.layers, self.blocks, self.pool)
+        x, there = shortened(*image(state, day), self.layers, self.blocks, self.convolutions, self.pool)
         if self.form == "mean":
             return jnp.sum(x, axis=0) / jnp.maximum(jnp.sum(there), 1)
         memory = self.cell.init_memory()

@@ -133,10 +133,10 @@ def purchases(
     The test also asks the same users `later` days (0: never) after, with the horizon that is left, at most `horizon`.
 
     told: what a target says of the household and the category, as of the moment: "gap", days since it was last bought,
-    "times", how often, "wait", days since the last purchase of anything; and "day", the moment's own, which events then
-    have as well (see `day_image.dated`). Raises DataError for an unknown category, protocol, balance or feature to
-    tell, a moment that is no date, moments and horizons that do not fit the log, shares that leave a part empty, and a
-    category that all or none buy, or that has nobody to balance with.
+    "times", how often, "lately", how often in the last 56 days, "wait", days since the last purchase of anything; and
+    "day", the moment's own, which events then have as well (see `day_image.dated`). Raises DataError for an unknown
+    category, protocol, balance or feature to tell, a moment that is no date, moments and horizons that do not fit the
+    log, shares that leave a part empty, and a category that all or none buy, or that has nobody to balance with.
     """
     if unknown := set(told) - DERIVED.keys() - {"day"}:
         raise DataError(f"told={min(unknown)!r}: there are {', '.join(DERIVED)}, day")
