@@ -218,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["hpmn", "dien", "length", "memory"])
     parser.add_argument("--length", type=int, default=1000)
-    parser.add_argument("--block", type=int, default=16)
+    parser.add_argument("--block", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--core", default="0", help="the core to run on, or all")
     options = parser.parse_args()

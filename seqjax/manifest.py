@@ -17,6 +17,7 @@ from seqjax.data.events import EventLog, Split
 from seqjax.data.store import checksum
 from seqjax.data.vocabulary import plural
 from seqjax.experiment import Experiment, SettingError, describe
+from seqjax.nn import native
 from seqjax.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -35,7 +36,7 @@ def make_manifest(experiment: Experiment, split: Split, name: str, seed: int, st
         "data": data | {"notes": dict(split.notes)},
         "sees_more": list(experiment.sees_more),
         "versions": {"seqjax": __version__, "python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
-        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}",
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}, {native.way()}",
         "git": _git_revision(),
     }
 

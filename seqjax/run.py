@@ -20,8 +20,8 @@ from seqjax.data.vocabulary import plural
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.experiment import Experiment, SettingError, call, describe, resolve, settings_of
 from seqjax.manifest import check_space, make_manifest, open_folder, write_json
+from seqjax.nn.count import parameters
 from seqjax.train import checkpoint
-from seqjax.train.count import parameters
 from seqjax.train.fit import Log, Progress, fit
 from seqjax.train.step import TrainState, init_train_state, make_chunk, make_step, per_lane
 from seqjax.transfer import graft, share_vocabulary

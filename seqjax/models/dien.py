@@ -18,13 +18,8 @@ from seqjax.nn.recurrence import recur
 from seqjax.nn.window import front
 from seqjax.types import Event
 
-KEEP = {
-    "paper": lambda a, z: 1.0 - a * (1.0 - z),
-    "release": lambda a, z: (1.0 - a) * z,
-    "agru": lambda a, z: 1.0 - a,
-    "aigru": lambda a, z: z,
-}
-"""How much of its state an evolving interest keeps, from the attention and the cell's own keep gate."""
+KEEP = {"release": lambda a, z: (1.0 - a) * z, "agru": lambda a, z: 1.0 - a}
+"""How much an evolving interest keeps, from attention and keep gate, where it is no part of the cell's own step."""
 
 
 class Interests(NamedTuple):
@@ -133,7 +128,11 @@ class DIEN(nn.Module):
         self, interests: Float[Array, "window hidden"], a: Float[Array, "window"], there: Bool[Array, "window"]
     ) -> Float[Array, "hidden"]:
         """The interest as it has evolved towards a target with so much attention on every place that is there."""
-        inputs = interests * a[:, None] if self.augru == "aigru" else interests
+        start = self.evolve.init_memory()
+        if self.augru == "aigru":
+            return self.evolve.unroll(start, interests * a[:, None], there)[-1]
+        if self.augru == "paper":
+            return self.evolve.unroll(start, interests, jnp.where(there, a, 0.0))[-1]
 
         def update(cell: GRUCell, e: Array, now: tuple[Array, Array, Array]) -> tuple[Array, None]:
             projected, a, there = now
@@ -142,7 +141,7 @@ class DIEN(nn.Module):
             return keep * e + (1.0 - keep) * c, None
 
         scan = nn.scan(update, variable_broadcast="params")
-        return scan(self.evolve, self.evolve.init_memory(), (self.evolve.project(inputs), a, there))[0]
+        return scan(self.evolve, start, (self.evolve.project(interests), a, there))[0]
 
     def auxiliary(
         self, states: Interests, events: Event, negative: Event, valid: Bool[Array, "time"]

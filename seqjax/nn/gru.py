@@ -8,8 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from seqjax.nn import native
 from seqjax.nn.activation import tanh
 from seqjax.nn.init import block_uniform
 
@@ -70,6 +71,33 @@ class GRUCell(nn.Module):
             return z, self.activation(x[gates:] + r * u[gates:])
         r, z = jnp.split(jax.nn.sigmoid(x[:gates] + jnp.dot(h, self.recurrent[:, :gates])), 2)
         return z, self.activation(x[gates:] + jnp.dot(r * h, self.recurrent[:, gates:]))
+
+    def unroll(
+        self,
+        h: Float[Array, "hidden"],
+        x: Float[Array, "time features"],
+        weight: Float[Array, "time"] | Bool[Array, "time"] | None = None,
+        fresh: Bool[Array, "time"] | None = None,
+    ) -> Float[Array, "time hidden"]:
+        """The hidden state after every time; at a `fresh` time it forgets what was before.
+
+        `weight` is the part of each step that is made: h + weight (h' - h), so that 0 leaves the state as it is. Runs
+        `nn.native` where it can, else a scan.
+        """
+        weight = jnp.ones(len(x)) if weight is None else weight.astype(x.dtype)
+        fresh = jnp.zeros(len(x), bool) if fresh is None else fresh
+        if self.activation is tanh and not self.reset_after and native.ready(self.features):
+            kernel = jnp.zeros((0, 3 * self.features)) if self.inputs is None else self.kernel
+            return native.gru(x, kernel, self.bias, self.recurrent, h, weight, fresh, self.keep)
+
+        def body(cell: GRUCell, h: Array, now: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+            projected, weight, fresh = now
+            h = jnp.where(fresh, 0.0, h)
+            z, candidate = cell.gate(h, projected)
+            h = h + weight * (1.0 - z if cell.keep else z) * (candidate - h)
+            return h, h
+
+        return nn.scan(body, variable_broadcast="params")(self, h, (self.project(x), weight, fresh))[1]
 
     def output(self, memory: Float[Array, "*time hidden"]) -> Float[Array, "*time hidden"]:
         """What the next layer sees: the hidden state."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from seqjax.nn.init import block_uniform
 
@@ -49,6 +49,23 @@ class LSTMCell(nn.Module):
         i, f, g, o = jnp.split(projected + jnp.dot(h, self.recurrent), 4)
         c = jax.nn.sigmoid(f + self.forget_bias) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         return c, jax.nn.sigmoid(o) * jnp.tanh(c)
+
+    def unroll(
+        self,
+        memory: Memory,
+        x: Float[Array, "time features"],
+        valid: Bool[Array, "time"],
+        fresh: Bool[Array, "time"],
+    ) -> PyTree:
+        """The memory after every time; it stays at an invalid one, and forgets the past at a `fresh` one."""
+
+        def body(cell: LSTMCell, memory: Memory, now: tuple[Array, Array, Array]) -> tuple[Memory, Memory]:
+            projected, valid, fresh = now
+            start = jax.tree.map(lambda leaf: jnp.where(fresh, 0.0, leaf), memory)
+            memory = jax.tree.map(lambda new, old: jnp.where(valid, new, old), cell.update(start, projected), memory)
+            return memory, memory
+
+        return nn.scan(body, variable_broadcast="params")(self, memory, (self.project(x), valid, fresh))[1]
 
     def output(self, memory: PyTree) -> Float[Array, "*time hidden"]:
         """What the next layer sees: the hidden vector."""

@@ -49,11 +49,10 @@ class PeriodicMemory(nn.Module):
     def __call__(self, memory: Slots, x: Float[Array, "time features"], valid: Int[Array, ""]) -> tuple[Slots, Slots]:
         """Reads the first `valid` of the events; returns the last memory and the memory after every time."""
         count, end = memory.count + jnp.minimum(jnp.arange(1, len(x) + 1), valid), memory.count + valid
-        scan = nn.scan(lambda cell, h, p: (cell.update(h, p),) * 2, variable_broadcast="params")
         below, last, after = 1, [], []
         for cell, start, period in zip(self.cells, memory.slots, self.periods, strict=True):
             x = due(x, memory.count // below, period // below)
-            _, fired = scan(cell, start, cell.project(x))
+            fired = cell.unroll(start, x)
             values = jnp.concatenate([start[None], fired])  # where it has not fired yet, the slot as it was
             before = memory.count // period
             last.append(picked(values, end // period - before))

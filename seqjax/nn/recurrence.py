@@ -109,22 +109,15 @@ def recur(
     valid: Bool[Array, "time"],
     noise: Noise | None,
 ) -> Reading:
-    """Runs layer by layer: what depends on a layer's input alone is one product for all times, a scan does the rest.
+    """Runs layer by layer.
 
     Dropout with the rate `noise.rates["hidden"]` stands between layers and after the last, never on what a layer
     carries on (Zaremba et al. 2014).
     """
-
-    def body(cell: LSTMCell | GRUCell, memory: PyTree, event: tuple) -> tuple[PyTree, PyTree]:
-        projected, fresh, keep = event
-        start = jax.tree.map(lambda leaf: jnp.where(fresh, 0.0, leaf), memory)
-        memory = jax.tree.map(lambda new, old: jnp.where(keep, new, old), cell.update(start, projected), memory)
-        return memory, memory
-
-    scan, last, memories = nn.scan(body, variable_broadcast="params"), [], []
+    last, memories = [], []
     for layer, (cell, start) in enumerate(zip(cells, memory, strict=True)):
-        end, after = scan(cell, start, (cell.project(x), fresh, valid))
-        last.append(end)
+        after = cell.unroll(start, x, valid, fresh & valid)
+        last.append(jax.tree.map(lambda leaf: leaf[-1], after))
         memories.append(after)
         x = dropout(cell.output(after), noise and noise.at(layer), "hidden")
     return tuple(last), tuple(memories), x

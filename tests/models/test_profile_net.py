@@ -11,8 +11,8 @@ from profile_sets import plain_outputs, random_params
 from seqjax.data.layers import forward
 from seqjax.models.profile_net import ProfileNet, layers_of, params_of
 from seqjax.nn.activation import relu
+from seqjax.nn.count import parameters
 from seqjax.nn.dropout import Noise
-from seqjax.train.count import parameters
 
 WORDS, PROFILES, TIME = 9, 12, 7
 SIZES = (("item", WORDS), ("class", 2))

@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from seqjax.nn.count import multiply_adds, parameters
 from seqjax.nn.gru import GRUCell
-from seqjax.train.count import multiply_adds, parameters
 
 SIDE, NODES, FIELD = 1000, 10**6, 10
 

@@ -9,6 +9,8 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jaxtyping import PyTree
 
+from seqjax.nn import native
+
 
 def parameters(params: PyTree) -> int:
     """Number of weights in all arrays of a tree; shapes (`jax.ShapeDtypeStruct`) will do.
@@ -27,12 +29,13 @@ def multiply_adds(function: Callable, *arguments: PyTree) -> int:
         product of [batch, M, K] and [batch, K, N]          batch M N K
         convolution                                         outputs x kernel places x input channels of a group
         scan                                                length x body
+        recurrent layers that `nn.native` runs              as the scan that they stand for; the gradient thrice
         cond, switch                                        the most expensive branch
         jit, remat, custom_jvp, custom_vjp, other calls     what is called, once
 
     The program is counted as it is written: zeros of a convolution's padding or dilation are multiplied too, and what
     the compiler would drop is there. Under `shard_map` it is the work of one device. Raises ValueError for products in
-    a while loop, whose number of turns is unknown.
+    a while loop, whose number of turns is unknown, and for calls of code that is not JAX's.
 
     >>> shape = jax.ShapeDtypeStruct
     >>> multiply_adds(jax.numpy.dot, shape((2, 3), "float32"), shape((3, 5), "float32"))
@@ -54,6 +57,9 @@ def _count(program: Jaxpr) -> int:
                 total += equation.params["length"] * sum(inner)
             case "cond":
                 total += max(inner)
+            case "ffi_call":
+                shapes = [operand.aval.shape for operand in equation.invars]
+                total += native.multiply_adds(equation.params["target_name"], shapes)
             case "while" if any(inner):
                 raise ValueError(
                     f"a while loop holds {sum(inner)} multiply-adds a turn, and nothing tells how many turns it takes: "
