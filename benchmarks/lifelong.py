@@ -90,6 +90,15 @@ def ours(model, length: int, block: int):
     return run
 
 
+def scanned(model, length: int, block: int):
+    """`ours` without compiled recurrent layers."""
+    os.environ["SEQJAX_NATIVE"] = "0"
+    try:
+        return ours(model, length, block)
+    finally:
+        del os.environ["SEQJAX_NATIVE"]
+
+
 def torch_gru(length: int):
     """The same step around one layer of torch.nn.GRU."""
     import torch
@@ -183,6 +192,7 @@ def hpmn(options: argparse.Namespace) -> None:
     model, one = (HPMN(SIZES, ("item", "category"), periods=periods) for periods in (DOUBLED, (1,)))
     ways = {
         "HPMN, periods 1 to 16": ours(model, options.length, options.block),
+        "the same, XLA's scan": scanned(model, options.length, options.block),
         "one GRU layer, the same reading": ours(one, options.length, options.block),
         "torch.nn.GRU, one layer": torch_gru(options.length),
     }
@@ -193,7 +203,8 @@ def dien(options: argparse.Namespace) -> None:
     """DIEN of both, without auxiliary losses."""
     length = min(options.length, 100)
     model = DIEN(SIZES, ("item", "category"), window=length)
-    ways = {"DIEN": ours(model, length, 0), "DeepCTR-Torch's DIEN": torch_dien(length)}
+    ways = {"DIEN": ours(model, length, 0), "the same, XLA's scan": scanned(model, length, 0)}
+    ways["DeepCTR-Torch's DIEN"] = torch_dien(length)
     pairs(f"T = {length}", ways, options.rounds)
 
 

@@ -75,7 +75,7 @@ section { margin-top: 2.2rem; }
 .wide { overflow-x: auto; }
 .beside { display: flex; flex-wrap: wrap; gap: 0 3rem; }
 table { border-collapse: collapse; font-size: .94rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .22rem 0 .22rem 1.8rem; font-weight: 400; white-space: nowrap; }
+th, td { text-align: right; padding: .22rem 0 .22rem 1.1rem; font-weight: 400; white-space: nowrap; }
 th[scope=row], th:first-child { text-align: left; padding-left: 0; }
 thead th { color: var(--muted); font-size: .88rem; border-bottom: 1px solid var(--rule); vertical-align: bottom;
   white-space: normal; max-width: 9rem; }
