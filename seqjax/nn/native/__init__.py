@@ -49,11 +49,11 @@ def _registered() -> bool:
         return False
     try:
         library = ctypes.CDLL(str(built(compiler)))
-    except (OSError, subprocess.CalledProcessError) as error:
-        reason = error.stderr.strip().splitlines()[-1] if isinstance(error, subprocess.CalledProcessError) else error
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:  # RuntimeError: a user without a home
+        told = (getattr(error, "stderr", None) or str(error)).strip()
         warnings.warn(
-            f"{SOURCE.name} cannot be compiled with {compiler} ({reason}): recurrent layers will run as scans, "
-            "slower; set CXX to another compiler, or SEQJAX_NATIVE=0 to be silent",
+            f"{SOURCE.name} cannot be compiled with {compiler} ({told.splitlines()[-1]}): recurrent layers will run as "
+            "scans, slower; set CXX to another compiler, or SEQJAX_NATIVE=0 to be silent",
             stacklevel=2,
         )
         return False
@@ -74,7 +74,7 @@ def built(compiler: str) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqjax"
     path = cache / f"gru-{name}.so"
     if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             made = Path(folder) / path.name
             run([compiler, *flags, f"-isystem{jax.ffi.include_dir()}", str(SOURCE), "-o", str(made)])
