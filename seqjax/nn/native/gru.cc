@@ -314,7 +314,8 @@ struct Lanes {
     for (std::size_t axis = 0; axis < lead.size(); ++axis) {
       std::vector<std::int64_t> next;
       for (std::int64_t offset : offsets)
-        for (std::int64_t i = 0; i < lead[axis]; ++i) next.push_back(dims[axis] == 1 ? offset : offset * dims[axis] + i);
+        for (std::int64_t i = 0; i < lead[axis]; ++i)
+          next.push_back(dims[axis] == 1 ? offset : offset * dims[axis] + i);
       offsets.swap(next);
     }
     for (std::int64_t& offset : offsets) offset *= size;
@@ -378,7 +379,7 @@ std::vector<Tile> tiled(const std::vector<Lane>& lanes, const Shape& s) {
 struct Operands {
   Operands(Dims states, bool keep, F32& x, F32& kernel, F32& bias, F32& recurrent, F32& start, F32& weight, Pred& fresh)
       : lead(states.begin(), states.size() - 2),
-        s{int(states[states.size() - 2]), int(kernel.dimensions()[kernel.dimensions().size() - 2]), int(states.back()), keep} {
+        s{int(states[states.size() - 2]), int(kernel.dimensions().end()[-2]), int(states.back()), keep} {
     const Lanes lx(lead, x.dimensions()), lk(lead, kernel.dimensions()), lb(lead, bias.dimensions()),
         lr(lead, recurrent.dimensions()), ls(lead, start.dimensions()), lw(lead, weight.dimensions()),
         lf(lead, fresh.dimensions());
