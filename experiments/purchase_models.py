@@ -1,4 +1,4 @@
-"""Five networks on the same purchases: CNN + LSTM, LSTM, GRU, LSTM-FCN and a Transformer.
+"""Four networks on the same purchases: CNN + LSTM, LSTM, GRU and LSTM-FCN.
 
     seqjax run experiments/purchase_models.py      # needs scikit-learn: pip install -e '.[trees]'
 
@@ -17,7 +17,6 @@ from seqjax.models.cnn_lstm import CNNLSTM
 from seqjax.models.gru_response import GRUResponse
 from seqjax.models.lstm_fcn import LSTMFCN
 from seqjax.models.lstm_response import LSTMResponse
-from seqjax.models.transformer_response import TransformerResponse
 from seqjax.objectives.augment import augment
 from seqjax.objectives.response import ResponseHparams, response_batch, response_corpus, response_objective
 from seqjax.report.purchase import purchase_sections
@@ -55,7 +54,6 @@ study = Study(
         "LSTM": experiment(partial(LSTMResponse, hidden=32)),
         "GRU": experiment(partial(GRUResponse, hidden=32)),
         "LSTM_FCN": experiment(partial(LSTMFCN, filters=(32, 64, 32), window=512)),
-        "Transformer": experiment(partial(TransformerResponse, hidden=32, window=64)),
     },
     seeds=5,
 )

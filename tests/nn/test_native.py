@@ -171,23 +171,30 @@ def test_runs_where_it_can(monkeypatch):
     assert not calls(GRUCell(8, 3)) and native.way() == "scanned recurrence"
 
 
-@compiled
+def a_compiler(folder: Path, then: str) -> str:
+    """A program that tells its version, and otherwise runs a line of shell."""
+    path = folder / "compiler"
+    path.write_text(f"#!/bin/sh\n[ $1 = --version ] && {{ echo 1.0; exit; }}\n{then}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
 def test_compiles_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = native.built("c++")
-    made = first.stat().st_mtime_ns
-    assert native.built("c++") == first and first.stat().st_mtime_ns == made
+    compiler = a_compiler(tmp_path, f'echo run >> {tmp_path}/runs; shift $(($# - 1)); echo library > "$1"')
+    first = native.built(compiler)
+    assert native.built(compiler) == first and first.read_text() == "library\n"
+    assert (tmp_path / "runs").read_text() == "run\n"
     assert [path.name for path in (tmp_path / "seqjax").iterdir()] == [first.name]
+    monkeypatch.setattr(native, "_processor", lambda: "another")
+    assert native.built(compiler) != first
 
 
 def test_without_a_compiler_there_is_the_scan(monkeypatch, tmp_path):
     registered = native._registered.__wrapped__
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert not registered()
-    broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\n[ $1 = --version ] || { echo out of order >&2; exit 1; }\n")
-    broken.chmod(0o755)
-    monkeypatch.setenv("CXX", str(broken))
+    monkeypatch.setenv("CXX", a_compiler(tmp_path, "echo out of order >&2; exit 1"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.warns(UserWarning, match=r"gru.cc cannot be compiled with .*out of order.*SEQJAX_NATIVE=0"):
         assert not registered()
