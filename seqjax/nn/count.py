@@ -58,8 +58,9 @@ def _count(program: Jaxpr) -> int:
             case "cond":
                 total += max(inner)
             case "ffi_call":
-                shapes = [operand.aval.shape for operand in equation.invars]
-                total += native.multiply_adds(equation.params["target_name"], shapes)
+                operands = [operand.aval.shape for operand in equation.invars]
+                result = equation.outvars[0].aval.shape
+                total += native.multiply_adds(equation.params["target_name"], operands, result)
             case "while" if any(inner):
                 raise ValueError(
                     f"a while loop holds {sum(inner)} multiply-adds a turn, and nothing tells how many turns it takes: "

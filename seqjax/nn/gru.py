@@ -86,7 +86,8 @@ class GRUCell(nn.Module):
         """
         weight = jnp.ones(len(x)) if weight is None else weight.astype(x.dtype)
         fresh = jnp.zeros(len(x), bool) if fresh is None else fresh
-        if self.activation is tanh and not self.reset_after and native.ready(self.features):
+        plain = self.activation is tanh and not self.reset_after and x.dtype == h.dtype == jnp.float32
+        if plain and native.ready(self.features):
             kernel = jnp.zeros((0, 3 * self.features)) if self.inputs is None else self.kernel
             return native.gru(x, kernel, self.bias, self.recurrent, h, weight, fresh, self.keep)
 

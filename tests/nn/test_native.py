@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from seqjax.nn import native
+from seqjax.nn.count import multiply_adds
 from seqjax.nn.gru import GRUCell
 
 compiled = pytest.mark.skipif(not native.ready(1), reason="no C++ compiler")
@@ -154,18 +155,18 @@ def test_unroll_folds_the_cell(native_too, keep, inputs, monkeypatch):
 
 @compiled
 def test_runs_where_it_can(monkeypatch):
-    """And nowhere else: not when told not to, not for wide layers, other activations or the reset after the product."""
+    """Not when told not to, nor for wide layers, float64, other activations, or the reset after the product."""
 
     def calls(cell) -> bool:
-        params = jax.eval_shape(cell.init, jax.random.key(0), jnp.zeros(cell.features), jnp.zeros(3))
-        run = partial(cell.apply, method="unroll")
-        shape = jax.ShapeDtypeStruct
-        return "ffi_call" in str(
-            jax.make_jaxpr(run)(params, shape((cell.features,), "float32"), shape((4, 3), "float32"))
-        )
+        h, x = jnp.zeros(cell.features), jnp.zeros((4, 3))
+        params = jax.eval_shape(cell.init, jax.random.key(0), h, x[0])
+        params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, h.dtype), params)
+        return "ffi_call" in str(jax.make_jaxpr(partial(cell.apply, method="unroll"))(params, h, x))
 
     assert calls(GRUCell(8, 3)) and calls(GRUCell(native.LARGEST, 3))
     assert not calls(GRUCell(native.LARGEST + 1, 3))
+    with jax.enable_x64(True):
+        assert not calls(GRUCell(8, 3))
     assert not calls(GRUCell(8, 3, reset_after=True)) and not calls(GRUCell(8, 3, activation=jnp.sin))
     monkeypatch.setenv("SEQJAX_NATIVE", "0")
     assert not calls(GRUCell(8, 3)) and native.way() == "scanned recurrence"
@@ -200,7 +201,21 @@ def test_without_a_compiler_there_is_the_scan(monkeypatch, tmp_path):
         assert not registered()
 
 
+@compiled
+def test_multiply_adds_are_those_of_all_lanes():
+    """Two settings over 7 lanes that share their inputs: 14 series of 9 times, forward, and with the gradient."""
+    x, start, weight, fresh, weights, _ = operands(7, 9, 4, 5)
+    two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), weights)
+
+    def total(weights):
+        lane = lambda x, start, weight, fresh: native.gru(x, *weights, start, weight, fresh, True)  # noqa: E731
+        return jnp.sum(jax.vmap(lane)(x, start, weight, fresh))
+
+    once = 2 * 7 * 9 * (4 + 5) * 15
+    assert multiply_adds(jax.vmap(total), two) == once
+    assert multiply_adds(jax.vmap(jax.grad(total)), two) == 4 * once
+
+
 def test_multiply_adds_of_others_are_unknown():
-    assert native.multiply_adds(native.READ, [(2, 5, 3), (3, 12), (12,), (4, 12)]) == 2 * 5 * (3 + 4) * 12
     with pytest.raises(ValueError, match="lu_solve is compiled outside of JAX"):
-        native.multiply_adds("lu_solve", [])
+        native.multiply_adds("lu_solve", [], ())

@@ -1,6 +1,6 @@
 """Recurrent layers compiled for one CPU, in place of XLA's scan, which runs every time as many small kernels.
 
-The machine's own C++ compiler (`CXX`, else `c++`) builds them at their first use, in some seconds, into the user's
+The machine's own C++ compiler (`CXX`, else `c++`) builds them once, in some seconds of the first run, into the user's
 cache (`XDG_CACHE_HOME`, else `~/.cache`), under a name made from source, compiler, processor and jaxlib. The scan runs
 where there is no compiler, on accelerators, on several devices and with SEQJAX_NATIVE=0: the same numbers to rounding.
 """
@@ -91,12 +91,12 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
 
 
-def multiply_adds(target: str, shapes: list[tuple[int, ...]]) -> int:
-    """Multiply-adds of a call with operands of such shapes; raises ValueError for calls of others."""
+def multiply_adds(target: str, operands: list[tuple[int, ...]], result: tuple[int, ...]) -> int:
+    """Multiply-adds of a call with operands and a first result of such shapes; ValueError for calls of others."""
     if target not in (READ, GRADIENT):
         raise ValueError(f"{target} is compiled outside of JAX: nothing tells how many multiply-adds it makes")
-    x, kernel, _, recurrent, *_ = shapes
-    products = math.prod(x[:-1]) * (kernel[-2] + recurrent[-2]) * recurrent[-1]
+    kernel, recurrent = operands[1], operands[3]
+    products = math.prod(result[:-1]) * (kernel[-2] + recurrent[-2]) * recurrent[-1]  # at every time of every lane
     return products * (1 if target == READ else 3)  # the gates again, then gradients of both sides of every product
 
 
@@ -116,7 +116,8 @@ def gru(
         r, z = sigmoid(x W + h~ U + b)        c = tanh(x W_c + (r * h~) U_c + b_c)        h~ = 0 if fresh, else h
         h' = h~ + weight u (c - h~)           u = z, or 1 - z with `keep`
 
-    A kernel without rows means that x is x W already. Of `fresh` there is no gradient. To be called where `ready`.
+    A kernel without rows means that x is x W already. Of `fresh` there is no gradient. To be called where `ready`,
+    on float32.
     """
     states = jax.ShapeDtypeStruct((len(x), len(start)), jnp.float32)
     operands = (x, kernel, bias, recurrent, start, weight, fresh)
