@@ -55,6 +55,15 @@ AXES = {
 Event = Mapping[str, Shaped[Array, "..."]]
 """Feature ids of one event, by name of their table: `{"item": 7}`; and `fresh`, True where a series begins."""
 
+
+class ItemHistory(NamedTuple):
+    """The newest events on an item before a question, the oldest of them first."""
+
+    events: Event
+    valid: Bool[Array, "*time"]
+    skipped: Int[Array, "..."]  # how many older events are left out
+
+
 Carry = PyTree
 Params = PyTree
 Metrics = Mapping[str, Array]

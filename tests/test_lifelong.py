@@ -58,3 +58,10 @@ def test_many_candidates_are_answered_as_one_by_one(model):
         for column, item in enumerate(candidates[row]):
             expected = model[0].apply({"params": model[1]}, state, {"item": jnp.int32(item)}, method="read")
             np.testing.assert_allclose(said[row, column], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_events_change_nothing(model):
+    states = advance(*model, fresh(model[0], 5), jnp.array(USERS), {"item": jnp.array(ITEMS)})
+    kept = jax.tree.map(np.asarray, states)
+    after = advance(*model, states, jnp.zeros(0, jnp.int32), {"item": jnp.zeros(0, jnp.int32)})
+    jax.tree.map(np.testing.assert_array_equal, after, kept)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from seqjax.data.events import DataError, EventLog, Split, at_least
+from seqjax.data.item_lives import ItemLives, item_lives
 from seqjax.data.samples import Samples, ask, checked
 
 Side = Mapping[str, Int[np.ndarray, "row ..."]]
@@ -17,26 +18,36 @@ PROTOCOLS = ("leave_last", "hpmn2019")
 
 
 def by_protocol(
-    log: EventLog, protocol: str, *, side: Side | None = None, seed: int = 0, negatives: Sequence[str] = ("uniform",)
+    log: EventLog,
+    protocol: str,
+    *,
+    side: Side | None = None,
+    seed: int = 0,
+    negatives: Sequence[str] = ("uniform",),
+    item_history: int = 0,
 ) -> Split:
     """The log split by the protocol of a name, without labels; raises DataError for a name not in `PROTOCOLS`."""
     if protocol not in PROTOCOLS:
         raise DataError(f"protocol={protocol!r}: there are {', '.join(PROTOCOLS)}")
     if protocol == "hpmn2019":
-        return hpmn2019(log, side=side, seed=seed)
-    return leave_last(log, side=side, seed=seed, negatives=negatives)
+        return hpmn2019(log, side=side, seed=seed, item_history=item_history)
+    return leave_last(log, side=side, seed=seed, negatives=negatives, item_history=item_history)
 
 
-def hpmn2019(log: EventLog, *, side: Side | None = None, seed: int = 0, share: float = 0.7) -> Split:
+def hpmn2019(
+    log: EventLog, *, side: Side | None = None, seed: int = 0, share: float = 0.7, item_history: int = 0
+) -> Split:
     """The protocol of Ren et al. (2019) as released: one sample per user, half of them about another item.
 
     Of each user with two events or more the last one is asked about; with probability 1/2 its item is replaced by
     another one, drawn uniformly (label 0). Users whose last event comes after the `share` quantile of last events are
     the test (without times, a hash of the user's name decides), so that no user is in both; there is no validation.
-    Users are a feature of events and targets, as published, though those of the test are strangers to a model. Raises
-    DataError where there are fewer than two items, and where a part has no samples or one label only.
+    Users are a feature of events and targets, as published, though those of the test are strangers to a model.
+    item_history: so many of the newest users of a target are seen, those before its time (0: none); the release adds
+    the pair that is asked about. Raises DataError where there are fewer than two items, and where a part has no samples
+    or one label only.
     """
-    log = with_users(at_least(log, 2))
+    log, lives = with_lives(with_users(at_least(log, 2)), item_history)
     random, items = np.random.default_rng(seed), len(log.vocabulary["item"])
     if items < 2 or not log.sequences:
         raise DataError(f"{items} items, {log.sequences} users of two events or more: there is nothing to ask about")
@@ -44,7 +55,7 @@ def hpmn2019(log: EventLog, *, side: Side | None = None, seed: int = 0, share: f
     own = log.columns["item"][log.offsets[1:] - 1]
     label = random.random(log.sequences) < 0.5
     other = (own - 1 + random.integers(1, items, log.sequences)) % items + 1
-    samples = ask(log, np.arange(log.sequences), place, label, np.where(label, own, other), side=side)
+    samples = ask(log, np.arange(log.sequences), place, label, np.where(label, own, other), side=side, items=lives)
     if "time" in log.columns:
         last = log.columns["time"][log.offsets[1:] - 1]
         late = last > np.quantile(last, share)
@@ -67,6 +78,14 @@ def with_users(log: EventLog) -> EventLog:
     )
 
 
+def with_lives(log: EventLog, window: int) -> tuple[EventLog, ItemLives | None]:
+    """The log with users as a feature, and the lives of its items; or as it is, and None, for a window of 0."""
+    if not window:
+        return log, None
+    log = with_users(log)
+    return log, item_lives(log, window)
+
+
 def hashed(log: EventLog) -> np.ndarray:
     """A number in [0, 1) for every user, from the user's name alone: the same in every run and on every machine."""
     names = log.keys.get("user", next(iter(log.keys.values()), np.arange(log.sequences)))
@@ -82,6 +101,7 @@ def leave_last(
     seed: int = 0,
     negatives: Sequence[str] = ("uniform",),
     least: int = 1,
+    item_history: int = 0,
 ) -> Split:
     """Several targets per user in training, the last but one for choosing, the last for judging; time goes forward.
 
@@ -89,9 +109,9 @@ def leave_last(
     (label 1): training draws its negatives anew in every step (`drawn_negatives`), and beside every target of
     validation and test stands one item of each kind of `negatives`, none of which the user ever had: "uniform";
     "popularity", with P proportional to the count in training; "category", uniform among items that share the target's
-    first side feature. Users of fewer than `least` + 3 events only train.
+    first side feature. Users of fewer than `least` + 3 events only train. item_history: see `hpmn2019`.
     """
-    log = at_least(log, 1)
+    log, lives = with_lives(at_least(log, 1), item_history)
     long = log.lengths >= least + 3
     place = np.arange(log.events) - log.offsets[:-1][log.sequence]
     from_end = np.where(long[log.sequence], log.lengths[log.sequence] - 1 - place, 2)  # 0 test, 1 validation
@@ -99,7 +119,7 @@ def leave_last(
     for name, chosen in (("train", from_end >= 2), ("validation", from_end == 1), ("test", from_end == 0)):
         event = np.flatnonzero(chosen & (place >= least))
         taken = np.ones(len(event), bool) if label is None else label[event]
-        samples = ask(log, log.sequence[event], place[event], taken, side=side)
+        samples = ask(log, log.sequence[event], place[event], taken, side=side, items=lives)
         if label is None and name != "train":
             seen = parts[0].counts()
             samples = beside(samples, negatives, seen, np.random.default_rng((seed, len(parts))))
@@ -119,6 +139,8 @@ def beside(
         raise DataError(f"negatives={unknown[0]!r}: there are {', '.join(NEGATIVES)}")
     if "category" in negatives and not samples.side:
         raise DataError("negatives='category': items have no side features; leave this kind out, or read them")
+    if samples.life is not None:
+        raise DataError("what is known of an item belongs to each sample: negatives drawn have none; read no lives")
     log, items = samples.log, len(samples.vocabulary["item"])
     had = np.unique(log.sequence.astype(np.int64) * (items + 1) + log.columns["item"])
     parts = [samples]

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from seqjax.data.events import DataError, EventLog
+from seqjax.data.item_lives import ItemLives, checked_lives
 from seqjax.data.plan import by_length
 
 
@@ -29,6 +30,8 @@ class Samples(NamedTuple):
     kind: Int[np.ndarray, "sample"] | None = None  # 0, or 1, 2, .. for a negative of kinds[0], kinds[1], ..
     kinds: tuple[str, ...] = ()  # how negatives were drawn; the first kind is judged first
     moment: Int[np.ndarray, "sample"] | None = None  # second at which is asked: nothing from then on may be seen
+    items: ItemLives | None = None  # who had the target before
+    life: Int[np.ndarray, "sample"] | None = None  # whose life of `items` tells of a target (default: the item's own)
 
     @property
     def vocabulary(self) -> Mapping[str, Shaped[np.ndarray, "word"]]:
@@ -60,6 +63,20 @@ class Samples(NamedTuple):
         """Number of samples."""
         return len(self.label)
 
+    @property
+    def asked_at(self) -> Int[np.ndarray, "sample"]:
+        """Second from which on nothing on the target may be seen: the moment, and no later than its own event.
+
+        Raises DataError where neither is known.
+        """
+        own = np.full(self.size, np.iinfo(np.int64).max) if self.moment is None else self.moment
+        inside = self.place < self.lengths[self.sequence]
+        if self.moment is None and not inside.all():
+            row = int(np.argmin(inside))
+            raise DataError(f"sample {row} is asked behind its user's last event: give moments, or leave items out")
+        at = np.where(inside, self.log.offsets[:-1][self.sequence] + self.place, 0)
+        return np.where(inside, np.minimum(own, self.log.columns["time"][at]), own)
+
     def counts(self, column: str = "item") -> Int[np.ndarray, "row"]:
         """How often each id occurs among the events that some sample may see; index 0 (padding) is 0."""
         last = np.zeros(self.sequences, np.int64)
@@ -71,8 +88,11 @@ class Samples(NamedTuple):
         """The chosen samples, about the same users."""
         target = {name: column[chosen] for name, column in self.target.items()}
         parts = (column[chosen] for column in (self.sequence, self.cutoff, self.place))
-        kind, moment = (None if column is None else column[chosen] for column in (self.kind, self.moment))
-        return Samples(self.log, *parts, target, self.label[chosen], self.side, kind, self.kinds, moment)
+        kind, moment, life = (
+            None if column is None else column[chosen] for column in (self.kind, self.moment, self.life)
+        )
+        label = self.label[chosen]
+        return Samples(self.log, *parts, target, label, self.side, kind, self.kinds, moment, self.items, life)
 
     def head(self, count: int) -> Samples:
         """The first so many samples."""
@@ -83,8 +103,9 @@ def checked(samples: Samples, name: str = "samples", *, both: bool = True) -> Sa
     """The samples, if none of them can see its own answer.
 
     Raises DataError for a history that holds its target or a later event, by position or (where the log has times) by
-    time, or an event that is not before the moment; for an empty set, an id outside its vocabulary, and (with `both`) a
-    label that is the same in all.
+    time, or an event that is not before the moment; for lives of items that are not the log's own, or cannot be cut
+    before a question; for an empty set, an id outside its vocabulary, and (with `both`) a label that is the same in
+    all.
     """
     if not samples.size:
         raise DataError(f"{name}: there are no samples; choose other cuts")
@@ -106,6 +127,9 @@ def checked(samples: Samples, name: str = "samples", *, both: bool = True) -> Sa
             item = str(samples.vocabulary["item"][samples.target["item"][row] - 1])
             told = what.format(cutoff=samples.cutoff[row], place=samples.place[row], length=length[row], item=item)
             raise DataError(f"{name}, sample {row} (user {words[samples.sequence[row]]}): {told}; cut earlier")
+    if samples.items is not None and samples.life is None:
+        checked_lives(samples.items, samples.log, name)
+        _ = samples.asked_at
     if both and (samples.label.all() or not samples.label.any()):
         raise DataError(f"{name}: all {samples.size} labels are {samples.label[0]}: there is nothing to tell apart")
     return samples
@@ -159,6 +183,7 @@ def ask(
     item: Int[np.ndarray, "sample"] | None = None,
     *,
     side: Mapping[str, Int[np.ndarray, "row ..."]] | None = None,
+    items: ItemLives | None = None,
 ) -> Samples:
     """Samples that see all events before `place`, asked about the item that stands there or about another one.
 
@@ -178,7 +203,7 @@ def ask(
     if "user" in log.vocabulary:
         target["user"] = log.columns["user"][begin]
     target = {name: ids.astype(np.int32) for name, ids in target.items()}
-    return Samples(log, sequence.astype(np.int32), place, place, target, label, side or {})
+    return Samples(log, sequence.astype(np.int32), place, place, target, label, side or {}, items=items)
 
 
 class TargetPlan(NamedTuple):

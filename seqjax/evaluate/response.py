@@ -16,7 +16,14 @@ from seqjax.data.samples import Samples, target_plan
 from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, reliability
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.metrics import roc_auc
-from seqjax.objectives.response import ResponseCorpus, no_negatives, respond, response_batch, response_corpus
+from seqjax.objectives.response import (
+    ResponseCorpus,
+    for_model,
+    no_negatives,
+    respond,
+    response_batch,
+    response_corpus,
+)
 
 LENGTHS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Lower ends of the groups of history lengths."""
@@ -119,7 +126,7 @@ def predict(
 def _respond(
     model: nn.Module, params: PyTree, corpus: ResponseCorpus, row: PyTree, block: int
 ) -> Float[Array, "lane moment"]:
-    batch = no_negatives(None, response_batch(corpus, row), None)
+    batch = for_model(model, no_negatives(None, response_batch(corpus, row), None))
     logits, _ = respond(partial(model.apply, {"params": params}), model.init_state(), batch, None, block)
     return logits[..., 0]
 

@@ -18,7 +18,8 @@ class Features(nn.Module):
     """One vector of `width` numbers for every feature of `sizes` (name, entries), concatenated in that order.
 
     A feature may have several values (attributes of an item): its vector is their mean, 0 where there is none. Of a
-    feature that is missing (the rating of what is only asked about) the vector is that of id 0.
+    feature that is missing (the rating of what is only asked about) the vector is that of id 0. Events on one item need
+    not name it.
     """
 
     sizes: tuple[tuple[str, int], ...]
@@ -37,7 +38,7 @@ class Features(nn.Module):
         return jnp.concatenate([self._vector(name, event) for name in names or dict(self.sizes)], axis=-1)
 
     def _vector(self, name: str, event: Event) -> Float[Array, "*time features"]:
-        item: Int[Array, "*time"] = event["item"]
+        item: Int[Array, "*time"] = event["item"] if "item" in event else next(iter(event.values()))
         ids = event.get(name, jnp.zeros_like(item))
         rows = getattr(self, name)(ids) if name in TABLES else self.dense[name][ids]
         if ids.ndim == item.ndim:
@@ -47,13 +48,17 @@ class Features(nn.Module):
 
 
 def embedded(
-    sizes: tuple[tuple[str, int], ...], features: tuple[str, ...], candidate: tuple[str, ...], width: int
+    sizes: tuple[tuple[str, int], ...],
+    features: tuple[str, ...],
+    candidate: tuple[str, ...],
+    width: int,
+    others: tuple[str, ...] = (),
 ) -> tuple[Features, int, int]:
-    """The vectors of events (`features`) and of targets (`candidate`), and the widths of one of either.
+    """The vectors of events (`features`), targets (`candidate`) and others, and the widths of one of the first two.
 
     Raises ValueError for a feature that the data do not have.
     """
-    vectors = Features(kept(sizes, tuple(dict.fromkeys(features + candidate))), width)
+    vectors = Features(kept(sizes, tuple(dict.fromkeys(features + candidate + others))), width)
     return vectors, width * len(features), width * len(candidate)
 
 

@@ -18,8 +18,9 @@ from seqjax.data.samples import Samples, TargetPlan
 from seqjax.nn.dropout import Noise
 from seqjax.nn.features import TABLES
 from seqjax.objectives.blocks import fold_blocks
+from seqjax.objectives.item_side import ItemSide, before, item_side
 from seqjax.objectives.negatives import draw_items, popularity
-from seqjax.types import Carry, Event, Metrics, Params, Popularity
+from seqjax.types import Carry, Event, ItemHistory, Metrics, Params, Popularity
 
 
 class ResponseHparams(struct.PyTreeNode):
@@ -42,12 +43,14 @@ class ResponseCorpus(NamedTuple):
     label: Bool[np.ndarray | Array, "sample"]
     side: Mapping[str, Int[np.ndarray | Array, "row ..."]]
     popularity: Popularity
+    items: ItemSide | None = None
 
 
 class ResponseBatch(struct.PyTreeNode):
     """One step: a window of events in every lane, moments within it, and candidates that are asked about at each."""
 
-    ids: Mapping[str, PyTree[Int[Array, "..."]]]  # per table: "event" [time, lane], "target" [lane, moment, candidate]
+    ids: Mapping[str, PyTree[Int[Array, "..."]]]  # per table: "event" [time, lane], "target" [lane, moment, candidate],
+    # and "history" [lane, moment, candidate, window] where something is known of items
     events: Event  # the other features, [time, lane]
     target: Event  # the other features, [lane, moment, candidate]
     valid: Bool[Array, "time lane"]
@@ -55,7 +58,9 @@ class ResponseBatch(struct.PyTreeNode):
     label: Float[Array, "lane moment candidate"]
     live: Bool[Array, "lane moment candidate"]
     divisor: Scalar
+    sample: Int[Array, "lane moment"]
     negative: Event | None = None  # features of what is drawn instead of every event, [time, lane]
+    history: ItemHistory | None = None  # of every candidate; the ids of tables are among `ids`
     corpus: ResponseCorpus | None = None  # what negatives are drawn from
 
 
@@ -67,7 +72,7 @@ def response_corpus(samples: Samples, *, alpha: float = 0.0) -> ResponseCorpus:
     ids = {name: samples.log.columns[name] for name in samples.vocabulary if name in samples.log.columns}
     seen = (samples.log.offsets[:-1][samples.sequence] + samples.cutoff).astype(np.int32)
     drawn = popularity(samples.counts()[1:], alpha)
-    return ResponseCorpus(ids, dict(samples.target), seen, samples.label, dict(samples.side), drawn)
+    return ResponseCorpus(ids, dict(samples.target), seen, samples.label, dict(samples.side), drawn, item_side(samples))
 
 
 def response_batch(corpus: ResponseCorpus, row: TargetPlan) -> ResponseBatch:
@@ -85,6 +90,7 @@ def response_batch(corpus: ResponseCorpus, row: TargetPlan) -> ResponseBatch:
         label=(live & corpus.label[row.sample][..., None]).astype(jnp.float32),
         live=live,
         divisor=row.divisor,
+        sample=row.sample,
         corpus=corpus,
     )
     return batch.replace(events=batch.events | {name: of[events["item"]] for name, of in corpus.side.items()})
@@ -99,16 +105,31 @@ def no_negatives(key: jax.Array | None, batch: ResponseBatch, hparams: PyTree) -
     """Asks what the samples ask, and nothing else."""
     del key, hparams
     side = {name: of[batch.ids["item"]["target"]] for name, of in batch.corpus.side.items()}
-    return batch.replace(target={**batch.target, **side}, corpus=None)
+    return _with_histories(batch.replace(target={**batch.target, **side}), batch.corpus).replace(corpus=None)
+
+
+def _with_histories(batch: ResponseBatch, corpus: ResponseCorpus) -> ResponseBatch:
+    """The batch with what is known of every candidate from before its moment, where anything is."""
+    if (items := corpus.items) is None:
+        return batch
+    life = batch.ids["item"]["target"] if items.life is None else items.life[batch.sample][..., None]
+    asked = jnp.broadcast_to(items.asked[batch.sample][..., None], life.shape)
+    history = jax.vmap(jax.vmap(jax.vmap(partial(before, items))))(life, asked, batch.live)
+    tables = {name: {**batch.ids[name], "history": of} for name, of in history.events.items() if name in batch.ids}
+    others = {name: of for name, of in history.events.items() if name not in tables}
+    return batch.replace(ids={**batch.ids, **tables}, history=history._replace(events=others))
 
 
 def drawn_negatives(key: jax.Array, batch: ResponseBatch, hparams: ResponseHparams, *, count: int = 1) -> ResponseBatch:
     """Asks about `count` further items wherever the user took the target, drawn as the corpus says; anew every time.
 
-    Raises ValueError where targets have features of their own, which what is drawn would lack and be told by.
+    Raises ValueError where targets have features, or lives, of their own, which what is drawn would lack and be told
+    by.
     """
     if batch.target:
         raise ValueError(f"targets have features of their own, {sorted(batch.target)}: items drawn have none")
+    if batch.corpus.items is not None and batch.corpus.items.life is not None:
+        raise ValueError("what is known of an item belongs to each sample: set data.item_history=0 to draw others")
     taken = batch.live[..., :1] & (batch.label[..., :1] > 0.5)
     drawn = draw_items(key, batch.corpus.popularity, (*batch.cut.shape, count))
     drawn = jnp.where(taken, drawn, 0)  # an id that is not asked about would count as touched
@@ -155,7 +176,7 @@ def response_objective(
         raise ValueError(
             "this model reads a life in one call and for one moment: set objective.block=0 and plan.targets=1"
         )
-    noise = Noise(key, {"hidden": hparams.dropout_hidden})
+    noise, batch = Noise(key, {"hidden": hparams.dropout_hidden}), for_model(model, batch)
     logits, states = respond(partial(model.apply, {"params": params}), model.init_state(), batch, noise, block)
     each = jnp.where(batch.live, optax.sigmoid_binary_cross_entropy(logits, batch.label), 0.0)
     total, count = jnp.sum(each), jnp.sum(batch.live)
@@ -168,6 +189,18 @@ def response_objective(
             partial(model.apply, {"params": params}), model.init_state(), batch
         )
     return loss, (carry, {"loss": total, "events": count})
+
+
+def for_model(model: nn.Module, batch: ResponseBatch) -> ResponseBatch:
+    """The batch, without what is known of items where the model has no `item_history`.
+
+    Raises ValueError where it has one and nothing is known.
+    """
+    if not getattr(model, "item_history", ()):
+        return batch.replace(history=None)
+    if batch.history is None:
+        raise ValueError("the model reads who had an item before, and the data do not tell: set data.item_history=100")
+    return batch
 
 
 def auxiliary_loss(apply: Callable[..., PyTree], start: PyTree, batch: ResponseBatch) -> Scalar:
@@ -194,13 +227,18 @@ def respond(
     """
     states = states_at(apply, start, batch, noise, block)
     target = {name: ids["target"] for name, ids in batch.ids.items() if "target" in ids} | dict(batch.target)
+    history = batch.history
+    if history is not None:
+        tables = {name: ids["history"] for name, ids in batch.ids.items() if "history" in ids}
+        history = history._replace(events=tables | dict(history.events))
 
-    def read(state: PyTree, target: Event, index: Array) -> Scalar:
-        return apply(state, target, noise and noise.at(index), method="read")
+    def read(state: PyTree, target: Event, history: ItemHistory | None, index: Array) -> Scalar:
+        item = {} if history is None else {"item": apply(history, method="remember_item")}
+        return apply(state, target, noise and noise.at(index), **item, method="read")
 
     index = -1 - jnp.arange(batch.label.size).reshape(batch.label.shape)  # apart from the places of blocks
-    candidates = jax.vmap(read, (None, 0, 0))
-    return jax.vmap(jax.vmap(candidates))(states, target, index), states
+    candidates = jax.vmap(read, (None, 0, 0, 0))
+    return jax.vmap(jax.vmap(candidates))(states, target, history, index), states
 
 
 def states_at(

@@ -63,7 +63,9 @@ def test_amazon_reviews_are_split_by_a_protocol(tmp_path, protocol):
     metadata = written(tmp_path / "meta.json", records_text(meta))
     split = amazon_reviews.read(reviews, metadata, protocol=protocol, negatives=("uniform", "category"))
     assert (split.notes["protocol"], split.notes["items_without_category"]) == (protocol, 0)
-    assert set(split.test.side) == {"category"} and split.test.size > 0
+    assert set(split.test.side) == {"category"} and split.test.size > 0 and split.test.items is None
+    told = amazon_reviews.read(reviews, protocol=protocol, item_history=3)
+    assert told.test.items.window == 3 and set(told.test.items.log.vocabulary) == {"user", "rating"}
     if protocol == "leave_last":
         with pytest.raises(DataError, match="negatives='category': items have no side features"):
             amazon_reviews.read(reviews, negatives=("category",))

@@ -40,6 +40,15 @@ def test_movielens_asks_whether_a_film_is_liked(tmp_path):
     assert movielens.responses(tmp_path / "ratings.parquet", like=3).test.label.tolist() == [False, True]
 
 
+def test_movielens_tells_who_rated_a_film_before(tmp_path):
+    split = movielens.responses(rate(tmp_path), item_history=9)
+    lives = split.test.items.log
+    assert set(lives.vocabulary) == {"user", "rating"} and lives.lengths.tolist() == [0, *[2] * 6]
+    assert lives.columns["rating"][lives.offsets[1] : lives.offsets[2]].tolist() == [5, 1]  # film 10, a tie
+    assert split.test.asked_at.tolist() == [105, 105] and set(split.test.target) == {"item", "user"}
+    assert movielens.responses(tmp_path).test.items is None
+
+
 def test_movielens_genres_come_from_the_films_beside_the_parquet(tmp_path):
     (tmp_path / "movies.csv").write_text(FILMS)
     split = movielens.responses(rate(tmp_path))
@@ -137,6 +146,40 @@ def test_xlong_asks_twice_about_every_line(tmp_path, lists, ending):
     assert dict(split.notes) == {"users_of_several_lines": 0, "lines_of_one_item": 1}
     again = xlong.read(*long_files(tmp_path, test=TRAIN[:1]), history=3)
     assert again.notes["users_of_several_lines"] == 1
+
+
+TOLD = ["0\tu1\t7,8,9\t10\t11\tu9,u2,u1\tu3, u8", "1\tu2\t8,8,7\t7\t12\t0,0,u1\tu9", "2\tu3\t9,13,10\t8\t8\tu7\t"]
+
+
+def test_xlong_tells_who_had_either_item(tmp_path):
+    """Padding is left out, and the line's own user: no time tells whether that is the event asked about."""
+    split = xlong.read(*long_files(tmp_path, TOLD[:2], TOLD[2:]), history=3, item_history=2)
+    words_of, lives = split.train.vocabulary["user"], split.train.items.log
+    assert words_of.tolist()[:3] == ["u1", "u2", "u3"] and set(words_of[3:]) == {"u7", "u8", "u9"}
+    held = words_of[lives.columns["user"] - 1].tolist()
+    told = [
+        held[lives.offsets[life] : lives.offsets[life + 1]] for part in (split.train, split.test) for life in part.life
+    ]
+    assert told == [["u9", "u2"], ["u3", "u8"], ["u1"], ["u9"], ["u7"], []]
+    assert split.notes["own_users_left_out"] == 1 and split.train.items.window == 2
+    plain = xlong.read(*long_files(tmp_path, TOLD[:2], TOLD[2:]), history=3)
+    assert plain.train.items is plain.train.life is None and plain.train.vocabulary["user"].tolist() == [
+        "u1",
+        "u2",
+        "u3",
+    ]
+    assert asked(plain.train) == asked(split.train) and asked(plain.test) == asked(split.test)
+
+
+def test_xlong_lines_that_tell_of_nobody(tmp_path):
+    files = long_files(tmp_path, test=[*TEST, "2\tu3\t9,13,10\t8\t8"])
+    with pytest.raises(DataError, match=r"test.txt, line 1: has 5 of the 7 columns .*, users of the negative; repair"):
+        xlong.read(*files, history=3, item_history=2)
+    none = long_files(tmp_path, [line.rsplit("\t", 2)[0] + "\t0\t" for line in TRAIN], [TEST[0] + "\t\t"])
+    with pytest.raises(DataError, match=r"item_history=2: no line names a user of its items; set item_history=0"):
+        xlong.read(*none, history=3, item_history=2)
+    with pytest.raises(DataError, match=r"item_history=-1: read 1 user or more of an item, or 0 to leave items out"):
+        xlong.read(*long_files(tmp_path, TOLD, TOLD), history=3, item_history=-1)
 
 
 @pytest.mark.parametrize(

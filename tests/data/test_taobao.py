@@ -67,6 +67,7 @@ def test_taobao_is_split_by_a_protocol(tmp_path, monkeypatch, protocol):
     assert split.notes["protocol"] == protocol and split.notes["events_outside_the_nine_days"] == 0
     assert set(split.test.side) == {"category"}
     assert split.test.kinds == (negatives if protocol == "leave_last" else ())
+    assert split.test.items is None and taobao.read(protocol=protocol, item_history=3).test.items.window == 3
 
 
 @pytest.mark.parametrize("header", [False, True])

@@ -1,11 +1,13 @@
 from functools import cache, partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
 
 from seqjax.models.hpmn import HPMN
+from seqjax.types import ItemHistory
 
 SIZES = (("item", 6), ("category", 3), ("user", 2))
 BOTH = ("item", "category")
@@ -53,13 +55,19 @@ def remember(params, events, ahead=0):
     return slots
 
 
-def read(params, slots, v, asked=None, hops=2):
-    """Log-odds, and the attention of every hop."""
-    q, attention = oracles.dense(params["ask"], v if asked is None else asked), []
+def query(params, slots, asked, hops=2):
+    """The query after every hop, and the attention of each."""
+    q, attention = oracles.dense(params["ask"], asked), []
     for hop in range(hops):
         a = oracles.softmax(oracles.relevance(params[f"relevance_{hop}"], q, slots))
         q = q @ params["hop"]["kernel"] + a @ slots
         attention.append(a)
+    return q, attention
+
+
+def read(params, slots, v, asked=None, hops=2):
+    """Log-odds, and the attention of every hop."""
+    q, attention = query(params, slots, v if asked is None else asked, hops)
     return oracles.perceptron(params["perceptron"], np.concatenate([q, v]), oracles.elu), attention
 
 
@@ -106,6 +114,64 @@ def test_without_events_all_slots_are_alike():
     model, params = make()
     attention = answer(model, params, np.zeros(8, bool), weights=True)
     np.testing.assert_allclose(attention, 1 / 3, atol=1e-6)
+
+
+SIDE = {"item_history": ("user", "category"), "item_periods": (1, 2)}
+CAME = {"user": np.array([2, 1, 1, 2, 1]), "category": np.array([1, 3, 2, 2, 3])}
+
+
+@pytest.mark.parametrize(("there", "skipped"), [((1, 1, 1, 1, 1), 0), ((0, 1, 1, 0, 1), 0), ((1, 1, 1, 0, 0), 3)])
+def test_the_memory_of_an_item_is_read_beside_the_users(there, skipped):
+    """Of events that are skipped only the number counts: the second layer goes by all."""
+    model, params = make(**SIDE)
+    came = ItemHistory(CAME, np.array(there, bool), np.int32(skipped))
+    item = call(model, params, "remember_item", came)
+    slots = np.zeros((2, 4))
+    for number, at in enumerate(np.flatnonzero(there), skipped + 1):
+        below = oracles.features(params["embed"], {name: ids[at] for name, ids in CAME.items()}, SIDE["item_history"])
+        for layer, period in enumerate(SIDE["item_periods"]):
+            if number % period == 0:
+                below = slots[layer] = oracles.keep_gru(params["item_memory"][f"cells_{layer}"], slots[layer], below)
+    np.testing.assert_allclose(item.slots, slots, rtol=2e-5, atol=1e-5)
+    assert int(item.count) == skipped + sum(there)
+    v, of_user = oracles.features(params["embed"], TARGET, BOTH), remember(params, history())
+    own = {name.removeprefix("item_"): tree for name, tree in params.items() if name.startswith("item_")}
+    q, p = (query(held, memory, v)[0] for held, memory in ((params, of_user), (own, slots)))
+    expected = oracles.perceptron(params["perceptron"], np.concatenate([q, v, p]), oracles.elu)
+    np.testing.assert_allclose(answer(model, params, item=item), expected, rtol=2e-5, atol=1e-5)
+
+
+def test_items_are_remembered_event_by_event_and_nobodys_is_empty():
+    model, params = make(**SIDE)
+    memory = model.init_item()
+    for at in range(5):
+        memory = call(model, params, "step_item", memory, {name: ids[at] for name, ids in CAME.items()})
+    came = ItemHistory(CAME, np.ones(5, bool), np.int32(0))
+    at_once = call(model, params, "remember_item", came)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), memory, at_once)
+    nobody = call(model, params, "remember_item", came._replace(valid=np.zeros(5, bool)))
+    jax.tree.map(np.testing.assert_array_equal, nobody, model.init_item())
+    assert answer(model, params) == answer(model, params, item=nobody) != answer(model, params, item=memory)
+
+
+def test_every_weight_of_an_items_side_is_reached_and_padding_is_not():
+    model, params = make(**SIDE)
+    state, target = model.init_state(), jax.tree.map(jnp.asarray, TARGET)
+
+    def total(params, came):
+        item = model.apply({"params": params}, came, method="remember_item")
+        return model.apply({"params": params}, state, target, item=item, method="read")
+
+    gradient = jax.jit(jax.grad(total))
+    there = ItemHistory(CAME, np.array([1, 1, 0, 1, 1], bool), np.int32(0))
+    grads = gradient(params, there)
+    for path, leaf in jax.tree_util.tree_leaves_with_path({k: v for k, v in grads.items() if k.startswith("item_")}):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        assert np.abs(leaf).max() > 1e-7 or ("relevance" in name and name.endswith("last/bias")), name
+    other = there._replace(events={name: np.where(there.valid, ids, 1 + ids % 2) for name, ids in CAME.items()})
+    jax.tree.map(np.testing.assert_array_equal, gradient(params, other), grads)
+    for leaf in jax.tree.leaves(gradient(params, there._replace(valid=np.zeros(5, bool)))):
+        assert np.isfinite(leaf).all()
 
 
 def count(params, *parts):

@@ -75,13 +75,14 @@ def read(path: str | Path | None = None) -> Split:
     return leave_one_out(ratings(path or data_folder("ml-1m")))
 
 
-def responses(path: str | Path | None = None, *, like: int = 4, seed: int = 0) -> Split:
+def responses(path: str | Path | None = None, *, like: int = 4, seed: int = 0, item_history: int = 0) -> Split:
     """Whether users like a film, from all that they rated before: samples by `protocols.leave_last`.
 
     Label 1 is a rating of `like` (2..5) or more. The rating of every event is an id column (words "1" .. "5"): a sample
-    sees those of the past, not its own. Where `movies.csv` lies beside a `ratings.parquet`, or `movies.dat` beside a
-    `ratings.dat` or in the zip, the films' genres are a side table. Without a path, `ml-1m/` under SEQJAX_DATA is read.
-    Raises DataError for a rating that is none of 1 .. 5, for another `like`, and where a file cannot be used.
+    sees those of the past, not its own. item_history: so many of the film's newest users, with their ratings, from
+    before the sample are seen too (0: none). Where `movies.csv` lies beside a `ratings.parquet`, or `movies.dat` beside
+    a `ratings.dat` or in the zip, the films' genres are a side table. Without a path, `ml-1m/` under SEQJAX_DATA is
+    read. Raises DataError for a rating that is none of 1 .. 5, for another `like`, and where a file cannot be used.
     """
     if not 2 <= like <= 5:
         raise DataError(f"like={like}: ratings are 1 .. 5; choose 2 .. 5")
@@ -101,7 +102,7 @@ def responses(path: str | Path | None = None, *, like: int = 4, seed: int = 0) -
         side["genre"], words = genres(films(text, name), origin, log.vocabulary["item"])
         log = log._replace(vocabulary={**log.vocabulary, "genre": words})
         notes["films_without_genre"] = int(np.count_nonzero(side["genre"][1:, 0] == 0))
-    split = leave_last(log, rating >= like, side=side, seed=seed)
+    split = leave_last(log, rating >= like, side=side, seed=seed, item_history=item_history)
     return split._replace(notes={**split.notes, **notes})
 
 

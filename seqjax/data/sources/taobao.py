@@ -117,8 +117,9 @@ def read(
     protocol: Literal["leave_last", "hpmn2019"] = "leave_last",
     seed: int = 0,
     negatives: Sequence[str] = ("uniform",),
+    item_history: int = 0,
 ) -> Split:
     """The log of `users` split by a protocol of `data.protocols`."""
     log, side, notes = users(path)
-    split = by_protocol(log, protocol, side=side, seed=seed, negatives=negatives)
+    split = by_protocol(log, protocol, side=side, seed=seed, negatives=negatives, item_history=item_history)
     return split._replace(notes={**split.notes, **notes})
