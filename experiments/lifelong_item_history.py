@@ -31,7 +31,7 @@ from seqjax.train.fit import Stop
 users = Experiment(
     data=movielens.responses,
     corpus=response_corpus,
-    plan=partial(target_plan, lanes=32, window=2400, targets=256),
+    plan=partial(target_plan, lanes=64, window=2400, targets=64),
     gather=response_batch,
     draw=no_negatives,
     model=partial(
@@ -49,7 +49,7 @@ users = Experiment(
     hparams=ResponseHparams(learning_rate=2e-3, dropout_hidden=0.2),
     evaluate=response,
     baselines=(both_means, item_mean, user_mean),
-    stop=Stop(epochs=6, patience=2, metric="auc"),
+    stop=Stop(epochs=4, patience=2, metric="auc"),
     headline=("auc", "log_loss", "gauc"),
     sections=response_sections,
 )
