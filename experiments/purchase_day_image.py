@@ -18,6 +18,7 @@ from seqjax.models.cnn_lstm import CNNLSTM
 from seqjax.models.day_image import DayImage
 from seqjax.objectives.augment import augment
 from seqjax.objectives.response import ResponseHparams, response_batch, response_corpus, response_objective
+from seqjax.purchasing import score_purchases
 from seqjax.report.purchase import purchase_sections
 from seqjax.train.fit import Stop
 
@@ -42,6 +43,7 @@ def experiment(model, window: int, baselines: tuple = ()) -> Experiment:
         stop=Stop(epochs=12, patience=4, metric="auc"),
         headline=("auc", "precision", "recall", "f1"),
         sections=purchase_sections,
+        score=score_purchases,
     )
 
 

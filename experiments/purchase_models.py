@@ -19,6 +19,7 @@ from seqjax.models.lstm_fcn import LSTMFCN
 from seqjax.models.lstm_response import LSTMResponse
 from seqjax.objectives.augment import augment
 from seqjax.objectives.response import ResponseHparams, response_batch, response_corpus, response_objective
+from seqjax.purchasing import score_purchases
 from seqjax.report.purchase import purchase_sections
 from seqjax.train.fit import Stop
 
@@ -43,6 +44,7 @@ def experiment(model, baselines: tuple = ()) -> Experiment:
         stop=Stop(epochs=12, patience=4, metric="auc"),
         headline=("auc", "precision", "recall", "f1"),
         sections=purchase_sections,
+        score=score_purchases,
     )
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 from scipy import special
 
+from seqjax.data.day_image import dated
 from seqjax.data.events import DataError, EventLog, expressed
 from seqjax.data.purchases import ids_of
 from seqjax.data.recency import DERIVED, as_of, derived
 from seqjax.data.samples import Samples
+from seqjax.data.split import DAY
 from seqjax.evaluate.selection import cost_threshold, deciles
 from seqjax.types import Event
 
@@ -83,7 +85,8 @@ def score_purchases(
     effects on the log-odds, as CAT FOOD +0.41; empty where no other moves them by 0.01.
 
     words: the run's vocabularies; events of other categories are left out. told: features of its targets beside the
-    item, as of the end of the log (default: those of `model.candidate`). Raises DataError for a category that the run
+    item, as of the end of the log (default: those of `model.candidate`). A run whose log had days is asked on the day
+    after the log's last. Raises DataError for a category that the run
     does not know, a feature that does not follow from categories and times, and sequences that are not users;
     ValueError for costs that select everybody or nobody, and for `top`, `last` or `lanes` out of range.
     """
@@ -97,6 +100,8 @@ def score_purchases(
     target = {"item": np.full(log.sequences, ids_of(known, [category])[0])}
     if told:
         target |= told_of(known, target, told, moment=int(log.columns["time"].max()) + 1)
+    if "day" in words:
+        known, target = with_days(known, target)
     held = explained(model, params, known, target, last, lanes)
     scale, shift = ((numbers or {}).get(f"calibration/{category}/{name}") for name in ("scale", "shift"))
     calibrated = scale is not None and shift is not None
@@ -148,10 +153,26 @@ def told_of(
     log: EventLog, target: Mapping[str, Int[np.ndarray, "sequence"]], told: Sequence[str], moment: int
 ) -> dict[str, Int[np.ndarray, "sequence"]]:
     """What every user's target is told at a moment after the log's events."""
-    everyone, label = np.arange(log.sequences), np.zeros(log.sequences, bool)
-    moments = np.full(log.sequences, moment)
-    known = as_of(Samples(log, everyone, log.lengths, log.lengths, target, label, moment=moments))
+    known = as_of(_everybody(log, target, moment))
     return {name: known[name] for name in told}
+
+
+def with_days(
+    log: EventLog, target: Mapping[str, Int[np.ndarray, "sequence"]]
+) -> tuple[EventLog, dict[str, Int[np.ndarray, "sequence"]]]:
+    """The log with the day of every event, and the targets with the day after its last: images are of whole days.
+
+    Raises DataError for a log without times.
+    """
+    last = int(log.columns["time"].max()) // DAY if "time" in log.columns else 0
+    asked = dated(_everybody(log, target, (last + 1) * DAY))
+    return asked.log, dict(asked.target)
+
+
+def _everybody(log: EventLog, target: Mapping[str, Int[np.ndarray, "sequence"]], moment: int) -> Samples:
+    """Every user asked once, after all events of the log."""
+    everyone, label = np.arange(log.sequences), np.zeros(log.sequences, bool)
+    return Samples(log, everyone, log.lengths, log.lengths, target, label, moment=np.full(log.sequences, moment))
 
 
 def explained(
@@ -173,7 +194,8 @@ def explained(
         place = np.arange(blocks * BLOCK)
         valid = place < length
         position = np.where(valid, log.offsets[:-1][filled][:, None] + place, 0)
-        events = {name: np.where(valid, log.columns[name][position], 0) for name in {"item", *model.features}}
+        read = {"item", "day", *model.features} & set(log.columns)
+        events = {name: np.where(valid, log.columns[name][position], 0) for name in read}
         asked = {name: ids[filled] for name, ids in target.items()}
         parts.append(jax.device_get(_explain(model, params, events, valid, asked, last)))
     back = np.argsort(order)  # what fills the last batch up comes behind

@@ -11,10 +11,12 @@ from scipy import special
 from seqjax.data.events import DataError, EventLog
 from seqjax.data.recency import DERIVED, GAPS, TIMES, WAITS
 from seqjax.data.samples import Samples
+from seqjax.data.split import DAY
 from seqjax.evaluate.calibration import platt
 from seqjax.evaluate.purchase import scaled, scalings
 from seqjax.evaluate.response import predict
 from seqjax.models.cnn_lstm import CNNLSTM
+from seqjax.models.day_image import DayImage
 from seqjax.models.gru_response import GRUResponse
 from seqjax.purchasing import explained, occlusion, prepared, score_purchases, told_of
 
@@ -181,6 +183,29 @@ def test_log_odds_are_those_of_evaluation(model):
     held = explained(*model, known, target, last=2, lanes=2)
     np.testing.assert_allclose(held.log_odds, predict(*model, samples), atol=1e-5)
     assert held.effect.shape == held.place.shape == (5, 2)
+
+
+def test_days_are_whole_and_asked_about_is_the_next():
+    """Everything counts up to the log's last day, however late its last event comes."""
+    model = DayImage((("item", 4),), width=3, filters=4, kernel=3, hidden=4, days=12, head=(5,))
+    shapes, random = jax.eval_shape(model.init, jax.random.key(0))["params"], np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: jnp.float32(random.normal(0, 0.5, leaf.shape)), shapes)
+    words = {**WORDS, "day": np.array(["2017-01-01"])}  # of another log: only distances of days matter
+    found = score_purchases(model, params, LOG, words=words, category="a", last=3)
+    late = LOG._replace(columns={**LOG.columns, "time": LOG.columns["time"] + DAY // 4})  # the same days
+    assert found["probability"].tolist() == score_purchases(
+        model, params, late, words=words, category="a", last=3
+    )["probability"].tolist()  # fmt: skip
+    for user, life in enumerate(LIVES):
+        state = model.init_state()
+        for day, category in dict.fromkeys(life):
+            if category in "abcd":
+                event = {"item": jnp.int32(1 + "abcd".index(category)), "day": jnp.int32(100 + day)}
+                state = model.apply({"params": params}, state, event, method="step")
+        z = model.apply({"params": params}, state, {"item": jnp.int32(1), "day": jnp.int32(110)}, method="read")
+        assert found["probability"][user] == pytest.approx(special.expit(float(z)), abs=1e-6)
+    with pytest.raises(DataError, match="days need the times of events and the moments of asking"):
+        score_purchases(model, params, timeless(), words=words, category="a")
 
 
 class Strange(Additive):
