@@ -5,7 +5,8 @@
 Two models on the same samples: HPMN, whose memory reads the user's ratings one by one, and HPMN with a second memory
 that reads the film's newest ratings, whose and how many stars, all from before the second of the question.
 
-Expected: not recorded yet.
+Expected (3 seeds): AUC .804 +- .004 without, .802 +- .002 with films' lives, paired -.0026 +- .0013; means of film and
+user .780. Four minutes a seed without, ten with.
 """
 
 import dataclasses

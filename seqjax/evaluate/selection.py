@@ -154,6 +154,25 @@ def shift_logit(logit: Num[np.ndarray, "..."], sampled: float, true: float) -> F
     return logit - special.logit(sampled) + special.logit(true)
 
 
+def among_unlabelled(
+    probability: Float[np.ndarray, "..."], positives: Float[np.ndarray, "target"]
+) -> Float[np.ndarray, "..."]:
+    """P(positive) from P(labelled), where only some positives are labelled and others count as negatives.
+
+    Elkan and Noto (2008), eq. 1: p / c, at most 1, with c the mean of what the same model says of labelled users that
+    it has not seen (`positives`, their e1). Exact where the labelled are a random part of the positives and it is
+    certain who is positive; where it is not, c is too small, and what is said an upper bound. Raises ValueError without
+    labelled users.
+
+    >>> among_unlabelled(np.array([0.1, 0.4]), np.array([0.4, 0.6])).tolist()
+    [0.2, 0.8]
+    """
+    share = float(np.mean(positives)) if len(positives) else 0.0
+    if not share > 0.0:
+        raise ValueError(f"{len(positives)} labelled users, {share:.3g} on the mean: give some that the model knows")
+    return np.minimum(probability / share, 1.0)
+
+
 def cost_threshold(gain: float, cost: float) -> float:
     """The probability above which contacting pays: cost of a contact over what a positive brings, in one currency.
 

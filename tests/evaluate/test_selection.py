@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, pre
 from seqjax.evaluate.calibration import isotonic, platt
 from seqjax.evaluate.selection import (
     Confusion,
+    among_unlabelled,
     at_threshold,
     average_precision,
     best_threshold,
@@ -279,3 +280,14 @@ def test_calibrated_scores_are_as_frequent_as_said(calibrate):
     label = users(10, 4000)[1]
     for part in np.array_split(np.argsort(said), 5):
         assert said[part].mean() == pytest.approx(label[part].mean(), abs=0.06)
+
+
+def test_positives_that_nobody_labelled():
+    """A third of the positives are labelled, at random: what is learned of labels is a third of the truth."""
+    random = np.random.default_rng(0)
+    truth = random.random(50_000)
+    positive = random.random(50_000) < truth
+    labelled = positive & (random.random(50_000) < 1 / 3)
+    found = among_unlabelled(truth / 3, (truth / 3)[labelled])
+    # The mean over labelled users is c E[p^2] / E[p] rather than c where positives are not certain: here 2/3 of it.
+    np.testing.assert_allclose(found, np.minimum(truth / 3 / (2 / 9), 1.0), rtol=0.02)
