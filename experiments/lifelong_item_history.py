@@ -30,7 +30,7 @@ from seqjax.report.response import response_sections
 from seqjax.train.fit import Stop
 
 users = Experiment(
-    data=movielens.responses,
+    data=partial(movielens.responses, item_history=20),  # a model without the switch does not read it
     corpus=response_corpus,
     plan=partial(target_plan, lanes=64, window=2400, targets=64),
     gather=response_batch,
@@ -56,8 +56,7 @@ users = Experiment(
 )
 both = dataclasses.replace(
     users,
-    data=partial(movielens.responses, item_history=20),
     model=partial(users.model, item_history=("user", "rating"), item_periods=(1, 4)),
     views={"item": ("item",), "user": ("user",)},
 )
-study = Study(experiments={"users": users, "users and items": both}, seeds=3)
+study = Study({"users": users, "users and items": both}, seeds=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import NamedTuple
 
 from rich.table import Table
@@ -33,7 +34,8 @@ class SeedRow(NamedTuple):
 def over_seeds(results: Mapping[str, Mapping[int, Finished]], headline: Sequence[str]) -> list[SeedRow]:
     """A line for every experiment, data set by data set, and for the baselines of the first on each.
 
-    Differences are to the first experiment on the same data.
+    Differences are to the first experiment on the same data. Of the headline's metrics those are left out that no line
+    has; the first stays.
     """
     together: dict[str, dict[str, Mapping[int, Finished]]] = {}
     for key, runs in results.items():
@@ -42,7 +44,9 @@ def over_seeds(results: Mapping[str, Mapping[int, Finished]], headline: Sequence
     rows = []
     for group in together.values():
         rows += _rows(group, headline, "" if len(together) == 1 else f"{spoken(next(iter(group)), ' ')}: ")
-    return rows
+    columns = zip(*(row.held.values() for row in rows), strict=True)
+    there = [at == 0 or any(held.value is not None for held in column) for at, column in enumerate(columns)]
+    return [row._replace(held=dict(compress(row.held.items(), there))) for row in rows]
 
 
 def _rows(results: Mapping[str, Mapping[int, Finished]], headline: Sequence[str], before: str) -> list[SeedRow]:

@@ -95,6 +95,12 @@ def test_an_experiment_that_does_not_know_the_metric_has_an_empty_cell():
     assert row.held["nats"] == row.difference == Estimate(None)
 
 
+def test_a_metric_that_nobody_knows_has_no_column():
+    rows = over_seeds({"ours": runs(OURS), "theirs": runs(THEIRS)}, ("nats", "gauc", "jsd/length"))
+    assert [list(row.held) for row in rows] == [list(HEADLINE)] * 2
+    assert [list(row.held) for row in over_seeds({"ours": runs(OURS)}, ("gauc", "brier"))] == [["gauc"]]
+
+
 def test_a_cut_off_that_was_not_judged_gives_way_to_the_longest_that_was():
     results = {seed: Finished(Path(), {}, {"recall@5": value, "recall@10": 0.5}) for seed, value in OURS.items()}
     assert list(over_seeds({"ours": results}, ("recall@20",))[0].held) == ["recall@10"]
