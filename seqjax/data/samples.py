@@ -285,7 +285,7 @@ def shift(samples: Samples, count: int, least: int = 1) -> Samples:
     """The samples as if the last `count` events that each may see had not happened yet; at least `least` stay.
 
     Where there are fewer than `least`, all of them stay. Raises DataError for a negative number, and where targets have
-    features of their own, which would still tell of what has not happened.
+    features of their own, or lives of items are known, which would still tell of what has not happened.
 
     >>> log = EventLog(np.array([0, 3]), {"item": np.array([1, 2, 1])}, {"item": np.array(["a", "b"])})
     >>> shift(ask(log, np.array([0, 0]), np.array([2, 0]), np.array([True, False])), 5).cutoff.tolist()
@@ -295,4 +295,6 @@ def shift(samples: Samples, count: int, least: int = 1) -> Samples:
         raise DataError(f"count={count}, least={least}: use 0 or more")
     if count and (own := sorted(set(samples.target) - {"item", "user"})):
         raise DataError(f"targets have features of their own, {own}, which tell of every event: leave them out")
+    if count and samples.items is not None:
+        raise DataError("the lives of items tell of every event: set item_history=0")
     return samples._replace(cutoff=np.maximum(samples.cutoff - count, np.minimum(samples.cutoff, least)))

@@ -173,7 +173,9 @@ def cleared(ids: Array, valid: Bool[Array, "time lane"]) -> Array:
 
 
 def refuse_features(batch: ResponseBatch) -> None:
-    """Raises ValueError where targets have features of their own."""
+    """Raises ValueError where targets have features of their own, or lives of items are known."""
+    if batch.corpus is not None and batch.corpus.items is not None:
+        raise ValueError("the lives of items still tell of events that are removed: set data.item_history=0")
     if batch.target:
         raise ValueError(
             f"targets have features of their own, {sorted(batch.target)}, which would still tell of events that are "

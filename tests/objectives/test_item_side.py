@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from seqjax import optim
-from seqjax.data.events import EventLog
+from seqjax.data.events import DataError, EventLog
 from seqjax.data.item_lives import item_lives
-from seqjax.data.samples import ask, target_plan
+from seqjax.data.samples import ask, shift, target_plan
 from seqjax.evaluate.response import predict
 from seqjax.lifelong import advance, answer, fresh
 from seqjax.metrics import roc_auc
 from seqjax.models.hpmn import HPMN
 from seqjax.models.sum_pooling import SumPooling
+from seqjax.objectives.augment import shifted, thinned
 from seqjax.objectives.response import (
     ResponseHparams,
     drawn_negatives,
@@ -109,6 +110,17 @@ def test_lists_that_belong_to_samples():
         assert np.array_equal(held, lists.columns["user"][begin:end])
     with pytest.raises(ValueError, match=r"belongs to each sample: set data\.item_history=0 to draw others"):
         asked(samples, row, count=1)
+
+
+@pytest.mark.parametrize("remover", [shifted, thinned])
+def test_events_that_items_still_tell_of_are_not_removed(remover):
+    samples = random_samples()
+    with pytest.raises(DataError, match="the lives of items tell of every event: set item_history=0"):
+        shift(samples, 1)
+    assert shift(samples, 0).items is samples.items
+    batch = jax.jit(response_batch)(response_corpus(samples), row_of(samples))
+    with pytest.raises(ValueError, match=r"still tell of events that are removed: set data\.item_history=0"):
+        remover(jax.random.key(0), batch, None)
 
 
 def params_of(model, seed=0):
