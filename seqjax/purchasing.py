@@ -19,6 +19,7 @@ from seqjax.data.purchases import ids_of
 from seqjax.data.recency import DERIVED, as_of, derived
 from seqjax.data.samples import Samples
 from seqjax.data.split import DAY
+from seqjax.evaluate.drift import Tenths, stability
 from seqjax.evaluate.selection import cost_threshold, deciles
 from seqjax.types import Event
 
@@ -112,6 +113,19 @@ def score_purchases(
     if threshold is not None:
         columns["selected"] = probability >= threshold
     return columns | because(known, held, top)
+
+
+def moved(probability: Float[np.ndarray, "sequence"], tables: Mapping[str, Any], category: str) -> dict[str, str]:
+    """Whether these users are still like those that a run's calibration knew, by its `tables`; {} where it had none.
+
+    `score_drift` is the stability index of their probabilities; see `evaluate.drift.stability`.
+    """
+    if (held := tables.get("tenths", {}).get(category)) is None:
+        return {}
+    reference = Tenths(np.asarray(held["edges"]), np.asarray(held["below"]), held["users"])
+    index, bound = stability(reference, probability)
+    verdict = "as validation's users" if index < bound else "the users have changed: calibrate anew"
+    return {"score_drift": f"{index:.3f}, by chance up to {bound:.3f}: {verdict}"}
 
 
 def prepared(

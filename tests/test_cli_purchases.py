@@ -13,6 +13,7 @@ from scipy import special
 from test_cli import failure, run_in_process
 
 from seqjax.data.events import EventLog
+from seqjax.evaluate.drift import Tenths, stability
 from seqjax.evaluate.selection import deciles
 from seqjax.purchasing import explained, prepared, told_of
 from seqjax.run import load
@@ -120,6 +121,11 @@ def test_a_row_for_every_user(run, words, capsys, category):
     assert [int(row["decile"]) for row in found] == deciles(probability).tolist()
     assert [row["selected"] == "true" for row in found] == (probability >= 0.4).tolist()
     assert all(row["calibrated"] == "true" for row in found)
+    held = json.loads((run / "tables.json").read_text())["tenths"][category]
+    reference = Tenths(np.array(held["edges"]), np.array(held["below"]), held["users"])
+    index, bound = stability(reference, probability)
+    assert held["users"] == 12 and reference.edges.min() > 0.0 and len(held["edges"]) > 2
+    assert re.search(rf"score drift +. {index:.3f}, by chance up to {bound:.3f}: ", shown)
     assert found[2]["because_1"] == "" and re.fullmatch(r"b [+-]\d\.\d\d|", found[1]["because_1"])
     effects = dict(entry.split() for entry in (found[0]["because_1"], found[0]["because_2"]) if entry)
     moved = {"c": said.effect[0, -2], "a": said.effect[0, -1]}  # twice a in one basket is one purchase
@@ -137,7 +143,7 @@ def tiny_log(vocabulary):
 
 
 def test_a_category_that_was_not_asked_about_is_not_calibrated(words, capsys):
-    run_in_process(capsys, [*words, "--set", "category=c"])
+    assert "drift" not in run_in_process(capsys, [*words, "--set", "category=c"])
     found = rows(words)
     assert [row["calibrated"] for row in found] == ["false"] * 3 and "selected" not in found[0]
 

@@ -1,5 +1,7 @@
 """Whom to contact: effects of events against a loop that deletes them, and a target list by hand."""
 
+import re
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -13,12 +15,13 @@ from seqjax.data.recency import DERIVED, GAPS, TIMES, WAITS
 from seqjax.data.samples import Samples
 from seqjax.data.split import DAY
 from seqjax.evaluate.calibration import platt
+from seqjax.evaluate.drift import tenths
 from seqjax.evaluate.purchase import scaled, scalings
 from seqjax.evaluate.response import predict
 from seqjax.models.cnn_lstm import CNNLSTM
 from seqjax.models.day_image import DayImage
 from seqjax.models.gru_response import GRUResponse
-from seqjax.purchasing import explained, occlusion, prepared, score_purchases, told_of
+from seqjax.purchasing import explained, moved, occlusion, prepared, score_purchases, told_of
 
 SIZES = (("item", 9), ("gap", 8))
 ASK = {"sizes": SIZES, "features": ("item", "gap"), "candidate": ("item",), "width": 3, "hidden": 4, "head": (5,)}
@@ -206,6 +209,16 @@ def test_days_are_whole_and_asked_about_is_the_next():
         assert found["probability"][user] == pytest.approx(special.expit(float(z)), abs=1e-6)
     with pytest.raises(DataError, match="days need the times of events and the moments of asking"):
         score_purchases(model, params, timeless(), words=words, category="a")
+
+
+def test_users_who_changed_are_told_of():
+    random = np.random.default_rng(0)
+    known = tenths(random.random(500))
+    tables = {"tenths": {"a": {"edges": known.edges.tolist(), "below": known.below.tolist(), "users": 500}}}
+    assert re.fullmatch(r"0\.0\d\d, by chance up to 0\.0\d\d: as validation's users", moved(
+        random.random(500), tables, "a")["score_drift"])  # fmt: skip
+    assert moved(random.random(500) ** 2, tables, "a")["score_drift"].endswith("the users have changed: calibrate anew")
+    assert moved(random.random(500), tables, "b") == moved(random.random(500), {}, "a") == {}
 
 
 class Strange(Additive):

@@ -24,6 +24,7 @@ from seqjax.manifest import write_json
 from seqjax.models.next_action import NextAction
 from seqjax.models.profile_net import ProfileNet
 from seqjax.profiling import classifier, load_classifier
+from seqjax.purchasing import moved
 from seqjax.report.behaviour import distances_table, fidelity_page
 from seqjax.run import Run, load
 
@@ -106,6 +107,9 @@ def score(options: argparse.Namespace) -> None:
         said = call(scorer, run.model, run.params, log, **offered)
     except ValueError as error:
         raise SettingError(f"{error}") from None
+    tables = options.run / "tables.json"
+    if (category := settings_of(scorer).get("category")) and tables.is_file():
+        notes |= moved(said["probability"], json.loads(tables.read_text()), category)
     keys = dict(log.keys) or {"sequence": np.arange(1, log.sequences + 1)}
     write_rows(options.out, {**keys, **said})
     print_facts(f"{options.out}: a row for each sequence", notes)

@@ -14,6 +14,7 @@ from scipy import special
 from seqjax.data.purchases import BALANCED
 from seqjax.data.samples import Samples, asked_first, shift
 from seqjax.evaluate.calibration import brier, calibration_error, calibration_floor, platt, reliability
+from seqjax.evaluate.drift import tenths
 from seqjax.evaluate.evaluation import Evaluation
 from seqjax.evaluate.following import followed
 from seqjax.evaluate.intervals import bootstrap
@@ -74,6 +75,7 @@ def purchase(
             apart = cases.minus(cases._replace(score=theirs.score[main]), (), replicates)
             numbers |= {f"minus/{name}/{key}": value for key, value in apart.items()}
     tables = {kind: {name: one.curves[kind] for name, one in every.items()} for kind in ours.curves}
+    tables["tenths"] = ours.tenths
     bins = reliability(special.expit(cases.score), cases.label)
     return Evaluation(numbers, cases, tables | {"reliability": {k: v.tolist() for k, v in bins._asdict().items()}})
 
@@ -85,6 +87,7 @@ class Judgement(NamedTuple):
     numbers: dict[str, float]
     scaling: dict[str, float]
     curves: dict[str, list[float]]  # gain and lift among everybody, earliness
+    tenths: dict[str, Mapping[str, list[float] | int]]  # of everybody in validation, by category
 
 
 def judgement(predictor: Predictor, samples: Samples, validation: Samples | None, prior: Prior) -> Judgement:
@@ -95,7 +98,8 @@ def judgement(predictor: Predictor, samples: Samples, validation: Samples | None
     numbers = judged(score, samples, prior, _threshold(held, validation, prior)) | scaled(score, samples, scaling)
     curves = {"gain": cumulative_gain(score[everybody], samples.label[everybody]).tolist()}
     curves["lift"] = lift(score[everybody], samples.label[everybody]).tolist()
-    return Judgement(score, numbers, scaling, curves | {"earliness": earliness(predictor, samples)})
+    curves["earliness"] = earliness(predictor, samples)
+    return Judgement(score, numbers, scaling, curves, references(held, validation, scaling))
 
 
 def scalings(score: Float[np.ndarray, "sample"] | None, validation: Samples | None) -> dict[str, float]:
@@ -114,6 +118,21 @@ def scalings(score: Float[np.ndarray, "sample"] | None, validation: Samples | No
             word, held = validation.vocabulary["item"][item - 1], platt(score[here], took).keywords
             numbers |= {f"{word}/{key}": float(value) for key, value in held.items()}
     return numbers
+
+
+def references(
+    score: Float[np.ndarray, "sample"] | None, validation: Samples | None, scaling: Mapping[str, float]
+) -> dict[str, Mapping[str, list[float] | int]]:
+    """The `tenths` of everybody's calibrated probabilities in validation, by category that has a scaling."""
+    if validation is None:
+        return {}
+    found, everybody = {}, asked_first(validation)
+    for number, word in enumerate(validation.vocabulary["item"].tolist(), start=1):
+        if f"{word}/scale" in scaling:
+            z = score[everybody & (validation.target["item"] == number)]
+            held = tenths(special.expit(scaling[f"{word}/scale"] * z + scaling[f"{word}/shift"]))
+            found[word] = {"edges": held.edges.tolist(), "below": held.below.tolist(), "users": held.users}
+    return found
 
 
 def scaled(score: np.ndarray, samples: Samples, scaling: Mapping[str, float]) -> dict[str, float]:
