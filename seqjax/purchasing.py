@@ -94,7 +94,8 @@ def score_purchases(
     if not 0 <= top <= last or min(last, lanes) < 1:
         raise ValueError(f"top={top}, last={last}, lanes={lanes}: use top up to last, and 1 or more events and lanes")
     threshold = cost_threshold(gain, cost) if cost or gain else None
-    told = [name for name in (model.candidate if told is None else told) if name != "item"]
+    apart = {"item", "day"} & words.keys()
+    told = [name for name in (model.candidate if told is None else told) if name not in apart]
     known = prepared(log, words, (*model.features, *model.candidate, *told), seed)
     if not category:
         raise DataError(f"no category: give category=NAME; there are {', '.join(words['item'][:8])}, ...")

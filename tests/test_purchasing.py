@@ -195,6 +195,8 @@ def test_days_are_whole_and_asked_about_is_the_next():
     params = jax.tree.map(lambda leaf: jnp.float32(random.normal(0, 0.5, leaf.shape)), shapes)
     words = {**WORDS, "day": np.array(["2017-01-01"])}  # of another log: only distances of days matter
     found = score_purchases(model, params, LOG, words=words, category="a", last=3)
+    told = score_purchases(model, params, LOG, words=words, category="a", last=3, told=("day", "gap"))  # as a run says
+    assert told["probability"].tolist() == found["probability"].tolist()
     late = LOG._replace(columns={**LOG.columns, "time": LOG.columns["time"] + DAY // 4})  # the same days
     assert found["probability"].tolist() == score_purchases(
         model, params, late, words=words, category="a", last=3
