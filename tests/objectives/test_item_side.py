@@ -133,7 +133,7 @@ def test_answers_are_those_of_users_and_items_kept_event_by_event():
     samples = random_samples(3, window=50, ties=False)
     params, log = params_of(MODEL), samples.log
     said = predict(MODEL, params, samples)
-    for row in range(0, samples.size, 4):
+    for row in range(0, samples.size, 8):
         begin = log.offsets[samples.sequence[row]]
         own = np.arange(begin, begin + samples.cutoff[row])
         before = np.flatnonzero(log.columns["time"] < samples.asked_at[row])
@@ -178,7 +178,7 @@ def test_a_step_moves_the_users_of_the_past_and_no_others():
     """Of a table larger than what a step touches, through a view of the touched rows."""
     samples, views, users = random_samples(7), {"item": ("item",), "user": ("user",)}, 2000
     model = MODEL.clone(sizes=(SIZES[0], ("user", users), SIZES[2]), candidate=("item",))
-    params, objective = params_of(model), partial(response_objective, model=model, block=4)
+    params, objective = params_of(model), partial(response_objective, model=model)
     carry = per_lane(model.init_state(), 12)
     state = init_train_state(jax.random.key(5), params, optim.adam_decay, HPARAMS, carry, views)
     step = jax.jit(make_step(objective, optim.adam_decay, views, no_negatives))
