@@ -87,23 +87,14 @@ def score_purchases(
 
     words: the run's vocabularies; events of other categories are left out. told: features of its targets beside the
     item, as of the end of the log (default: those of `model.candidate`). A run whose log had days is asked on the day
-    after the log's last. Raises DataError for a category that the run
-    does not know, a feature that does not follow from categories and times, and sequences that are not users;
-    ValueError for costs that select everybody or nobody, and for `top`, `last` or `lanes` out of range.
+    after the log's last. Raises DataError for a category that the run does not know, a feature that does not follow
+    from categories and times, and sequences that are not users; ValueError for costs that select everybody or nobody,
+    and for `top`, `last` or `lanes` out of range.
     """
     if not 0 <= top <= last or min(last, lanes) < 1:
         raise ValueError(f"top={top}, last={last}, lanes={lanes}: use top up to last, and 1 or more events and lanes")
     threshold = cost_threshold(gain, cost) if cost or gain else None
-    apart = {"item", "day"} & words.keys()
-    told = [name for name in (model.candidate if told is None else told) if name not in apart]
-    known = prepared(log, words, (*model.features, *model.candidate, *told), seed)
-    if not category:
-        raise DataError(f"no category: give category=NAME; there are {', '.join(words['item'][:8])}, ...")
-    target = {"item": np.full(log.sequences, ids_of(known, [category])[0])}
-    if told:
-        target |= told_of(known, target, told, moment=int(log.columns["time"].max()) + 1)
-    if "day" in words:
-        known, target = with_days(known, target)
+    known, target = asked(model, log, words, category, model.candidate if told is None else told, seed)
     held = explained(model, params, known, target, last, lanes)
     scale, shift = ((numbers or {}).get(f"calibration/{category}/{name}") for name in ("scale", "shift"))
     calibrated = scale is not None and shift is not None
@@ -114,6 +105,25 @@ def score_purchases(
     if threshold is not None:
         columns["selected"] = probability >= threshold
     return columns | because(known, held, top)
+
+
+def asked(
+    model: nn.Module,
+    log: EventLog,
+    words: Mapping[str, Shaped[np.ndarray, "word"]],
+    category: str,
+    told: Sequence[str],
+    seed: int,
+) -> tuple[EventLog, dict[str, Int[np.ndarray, "sequence"]]]:
+    """A log `prepared` for a model, and what every user is asked about at its end; see `score_purchases`."""
+    told = [name for name in told if name not in {"item", "day"} & words.keys()]
+    known = prepared(log, words, (*model.features, *model.candidate, *told), seed)
+    if not category:
+        raise DataError(f"no category: give category=NAME; there are {', '.join(words['item'][:8])}, ...")
+    target = {"item": np.full(log.sequences, ids_of(known, [category])[0])}
+    if told:
+        target |= told_of(known, target, told, moment=int(log.columns["time"].max()) + 1)
+    return with_days(known, target) if "day" in words else (known, target)
 
 
 def moved(probability: Float[np.ndarray, "sequence"], tables: Mapping[str, Any], category: str) -> dict[str, str]:

@@ -46,19 +46,19 @@ def item_lives(log: EventLog, window: int = 100) -> ItemLives:
 
 
 def checked_lives(lives: ItemLives, log: EventLog, name: str) -> None:
-    """Raises DataError where an item's life is not in order of time, or not the one that the log tells of."""
-    item, held = log.columns["item"], lives.log
-    time = held.columns["time"]
-    same = np.diff(held.sequence) == 0
-    if (np.diff(time)[same] < 0).any():
-        row = int(np.argmax((np.diff(time) < 0) & same))
-        raise DataError(f"{name}: the life of item {held.sequence[row]} is not in order of time at event {row}; sort")
-    rows = len(log.vocabulary["item"]) + 1
-    first = log.columns["time"].min(initial=0)
-    told, real = (
-        np.bincount(owner, at - first + 1, minlength=rows)  # an event earlier than it was would be seen too soon
-        for owner, at in ((held.sequence, time), (item, log.columns["time"]))
-    )
-    if not np.array_equal(told, real):
-        row = int(np.argmax(told != real))
-        raise DataError(f"{name}: the life of item {row} is not that of the log; make it by `item_lives`")
+    """Raises DataError where an item's life is not the one that the log tells of, event by event.
+
+    One told of as if it had been earlier would be seen before it happened.
+    """
+    held, real = lives.log, item_lives(log, lives.window).log
+    if not np.array_equal(held.offsets, real.offsets):
+        size = min(len(held.offsets), len(real.offsets))
+        row = int(np.argmax(np.append(held.offsets[:size] != real.offsets[:size], True))) - 1
+    else:
+        differs = np.zeros(real.events, bool)
+        for column, told in real.columns.items():
+            differs |= held.columns[column] != told
+        if not differs.any():
+            return
+        row = int(real.sequence[np.argmax(differs)])
+    raise DataError(f"{name}: the life of item {row} is not that of the log; make it by `item_lives`")
