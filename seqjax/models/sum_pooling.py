@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from seqjax.nn.activation import tanh
 from seqjax.nn.bag import Bag, Pool, add, add_all, empty, pooled
-from seqjax.nn.dropout import Noise
+from seqjax.nn.dropout import Noise, drop_items
 from seqjax.nn.features import embedded
 from seqjax.nn.perceptron import Perceptron
 from seqjax.types import Event
@@ -20,7 +20,8 @@ class SumPooling(nn.Module):
     """Log-odds from a perceptron of [v, s, s W * v], with s the sum of the vectors of all events; one user, one event.
 
     The embedding-and-pooling network that Zhou et al. (2018), sec. 4.2, take as base model. `pool` also gives the mean,
-    or the sum over the root of the number.
+    or the sum over the root of the number. Dropout rates: `noise.rates["item"]` of whole items, all events of one in a
+    life at once, and `noise.rates["hidden"]` in the perceptron.
 
     Differs: HPMN's released baseline ("release") feeds [v, s] without the product; there the target is one of the
     events, here never.
@@ -56,8 +57,8 @@ class SumPooling(nn.Module):
         self, state: Bag, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
     ) -> tuple[Bag, Bag]:
         """Reads the valid events; returns the last state and the state after every event."""
-        del noise
-        return add_all(state, self.embed(events, self.features), valid)
+        x = self.embed(events, self.features)
+        return add_all(state, drop_items(x, events["item"], dict(self.sizes)["item"] + 1, noise), valid)
 
     def read(self, state: Bag, target: Event, noise: Noise | None = None) -> Float[Array, ""]:
         """Log-odds of a response to the target."""

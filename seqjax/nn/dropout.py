@@ -7,14 +7,18 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
 class Noise(struct.PyTreeNode):
-    """What makes a training pass random: a key and the drop probabilities (0 <= rate < 1) by name."""
+    """What makes a training pass random: a key and the drop probabilities (0 <= rate < 1) by name.
+
+    life: a key that is the same at all places of one life, for what must be drawn once for the whole of it.
+    """
 
     key: jax.Array
     rates: Mapping[str, Float[Array, ""] | float]
+    life: jax.Array | None = None
 
     def at(self, index: int | jax.Array) -> Noise:
         """Independent noise for one of several places (layers, time steps)."""
@@ -38,3 +42,16 @@ def dropout(x: Float[Array, "*shape"], noise: Noise | None, name: str) -> Float[
         return jnp.where(halves < keep * 2.0**16, x / keep, 0.0)
 
     return jax.lax.cond(keep < 1.0, drop, lambda x: x, x)
+
+
+def drop_items(
+    x: Float[Array, "time features"], item: Int[Array, "time"], items: int, noise: Noise | None
+) -> Float[Array, "time features"]:
+    """Dropout of whole items, all events of one at once: word dropout of Iyyer et al. (2015), sec. 3.2, by kind of word.
+
+    items: all ids are below. The rate is `noise.rates["item"]`, the key `noise.life`: a life that is read in parts
+    loses the same items in each.
+    """
+    if noise is None:
+        return x
+    return x * dropout(jnp.ones(items), noise.replace(key=noise.life), "item")[item][:, None]

@@ -30,6 +30,7 @@ class ResponseHparams(struct.PyTreeNode):
     clip: Scalar | float = 1.0  # largest norm of a gradient
     decay: Scalar | float = 0.0  # weight decay, of tables on the rows that a step touches
     dropout_hidden: Scalar | float = 0.0
+    dropout_item: Scalar | float = 0.0  # of whole items of a life, where the model is a sum of events
     penalty: Scalar | float = 0.0  # weight of the memory's penalty
     auxiliary: Scalar | float = 1.0  # weight of the auxiliary loss, where there is one
 
@@ -176,7 +177,8 @@ def response_objective(
         raise ValueError(
             "this model reads a life in one call and for one moment: set objective.block=0 and plan.targets=1"
         )
-    noise, batch = Noise(key, {"hidden": hparams.dropout_hidden}), for_model(model, batch)
+    rates = {"hidden": hparams.dropout_hidden, "item": hparams.dropout_item}
+    noise, batch = Noise(key, rates), for_model(model, batch)
     logits, states = respond(partial(model.apply, {"params": params}), model.init_state(), batch, noise, block)
     each = jnp.where(batch.live, optax.sigmoid_binary_cross_entropy(logits, batch.label), 0.0)
     total, count = jnp.sum(each), jnp.sum(batch.live)
@@ -247,9 +249,13 @@ def states_at(
     """The state of every lane at every moment, [lane, moment, ...]."""
     lanes, moments = batch.cut.shape
     single = moments == 1  # then it is the end of the window: the last state serves
+    life = noise and noise.at(len(batch.valid)).key  # apart from the places of blocks
 
     def spread(*shape: int) -> PyTree:
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*shape, *jnp.shape(leaf))), start)
+
+    def noise_of(at: Array, lane: Array) -> Noise:
+        return noise.at(at).at(lane).replace(life=jax.random.fold_in(life, lane))
 
     def read_lane(carry: tuple, events: Event, valid: Array, cut: Array, at: Array, noise: Noise | None) -> tuple:
         state, picked = carry
@@ -261,7 +267,7 @@ def states_at(
 
     def read_block(carry: tuple, number: Array, events: Event, valid: Array) -> tuple:
         at = number * len(valid)
-        noises = noise and jax.vmap(noise.at(at).at)(jnp.arange(lanes))
+        noises = noise and jax.vmap(noise_of, (None, 0))(at, jnp.arange(lanes))
         # Time comes first, as in the cells' own loops: lanes first would be turned over at every block.
         return jax.vmap(read_lane, (0, 1, 1, 0, None, 0))(carry, events, valid, batch.cut, at, noises)
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from seqjax.nn.dropout import Noise, dropout
+from seqjax.nn.dropout import Noise, drop_items, dropout
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.8])
@@ -37,3 +37,20 @@ def test_places_draw_apart():
     one, two, again = (dropout(x, noise.at(index), "hidden") for index in (0, 1, 0))
     np.testing.assert_array_equal(one, again)
     assert (one != two).any()
+
+
+def test_items_are_dropped_whole_at_their_rate_and_the_same_in_every_part_of_a_life():
+    x, item = jnp.full((9_000, 2), 3.0), jnp.tile(jnp.arange(3_000), 3)
+    noise = Noise(jax.random.key(3), {"item": 0.25}, life=jax.random.key(4))
+    dropped = drop_items(x, item, 3_000, noise).reshape(3, 3_000, 2)
+    np.testing.assert_array_equal(dropped, np.broadcast_to(dropped[:1, :, :1], dropped.shape))
+    np.testing.assert_allclose(np.unique(dropped), [0.0, 4.0], rtol=1e-6)
+    assert abs(np.mean(dropped[0, :, 0] == 0.0) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 3_000)
+    np.testing.assert_array_equal(drop_items(x[:5], item[7:12], 3_000, noise.at(8)), dropped[0, 7:12])
+    other = drop_items(x, item, 3_000, noise.replace(life=jax.random.key(5))).reshape(dropped.shape)
+    assert (other != dropped).any()
+
+
+def test_evaluation_drops_no_item():
+    x = jnp.ones((4, 2))
+    assert drop_items(x, jnp.arange(4), 5, None) is x

@@ -180,6 +180,21 @@ def test_blocks_change_neither_loss_nor_gradient(name, targets):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), found, expected)
 
 
+@pytest.mark.parametrize("targets", [1, 3])
+def test_a_life_loses_the_same_items_in_every_block(targets):
+    samples, model = random_samples(4), MODELS["pool"]
+    batch, params = plain(samples, row_of(samples, targets=targets)), params_of(MODELS["pool"])
+    hparams = HPARAMS.replace(dropout_item=0.5)
+    expected = loss_and_gradient(params, batch, hparams, model=model, block=0)
+    kept = loss_and_gradient(params, batch, HPARAMS, model=model, block=0)
+    assert abs(expected[0] - kept[0]) > 1e-3
+    jax.tree.map(
+        partial(np.testing.assert_allclose, rtol=2e-4, atol=1e-6),
+        loss_and_gradient(params, batch, hparams, model=model, block=5),
+        expected,
+    )
+
+
 @pytest.mark.parametrize(("block", "targets"), [(4, 1), (0, 3)])
 def test_a_model_that_is_whole_is_given_no_pieces(block, targets):
     model = MODELS["hpmn"].clone(phase="right")
