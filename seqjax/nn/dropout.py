@@ -47,7 +47,7 @@ def dropout(x: Float[Array, "*shape"], noise: Noise | None, name: str) -> Float[
 def drop_items(
     x: Float[Array, "time features"], item: Int[Array, "time"], items: int, noise: Noise | None
 ) -> Float[Array, "time features"]:
-    """Dropout of whole items, all events of one at once: word dropout of Iyyer et al. (2015), sec. 3.2, by kind of word.
+    """Dropout of whole items, all events of one at once: Gal and Ghahramani (2016), sec. 4.2, for words.
 
     items: all ids are below. The rate is `noise.rates["item"]`, the key `noise.life`: a life that is read in parts
     loses the same items in each.
