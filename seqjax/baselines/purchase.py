@@ -59,6 +59,11 @@ def bag_of_categories(train: Samples, *, strength: float = 0.01) -> Predictor:
     return _by_category(train, partial(scaled_logistic, strength), lambda samples: _log(bag(samples)))
 
 
+def bag_trees(train: Samples, *, seed: int = 0) -> Predictor:
+    """Log-odds of gradient-boosted trees on how often each category was bought, and on nothing else."""
+    return _by_category(train, partial(boosted, seed), bag)
+
+
 def _log(held: Table) -> Table:
     return held._replace(row=np.log1p(held.row), own=None if held.own is None else np.log1p(held.own))
 

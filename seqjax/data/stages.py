@@ -239,6 +239,12 @@ def counts_only(
     return _known(draw, bayes, users, tests)
 
 
+def known_best(draw: Callable[..., Stages], *, seed: int = 0, **settings: int | float) -> Split:
+    """A world as the data of an experiment; the AUC of Bayes' rule on its test samples is noted, `bayes_auc`."""
+    made = draw(seed, **settings)
+    return made.world.split._replace(notes={"bayes_auc": made.world.ceiling["auc"]})
+
+
 def _laws(categories: int, related: int, lift: float) -> Float[np.ndarray, "node symbol"]:
     """Probability of every category without interest, where all are alike, and with it."""
     law = np.ones((2, categories))
