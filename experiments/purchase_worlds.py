@@ -48,7 +48,7 @@ MODELS = {
 def experiment(world: str, model: str) -> Experiment:
     """The experiment with one model in one world."""
     return Experiment(
-        data=partial(stages.known_best, WORLDS[world]),
+        data=partial(stages.known_best, draw=WORLDS[world]),
         corpus=response_corpus,
         plan=partial(target_plan, lanes=64, window=WINDOW),
         gather=response_batch,

@@ -239,7 +239,7 @@ def counts_only(
     return _known(draw, bayes, users, tests)
 
 
-def known_best(draw: Callable[..., Stages], *, seed: int = 0, **settings: int | float) -> Split:
+def known_best(*, draw: Callable[..., Stages], seed: int = 0, **settings: int | float) -> Split:
     """A world as the data of an experiment; the AUC of Bayes' rule on its test samples is noted, `bayes_auc`."""
     made = draw(seed, **settings)
     return made.world.split._replace(notes={"bayes_auc": made.world.ceiling["auc"]})
