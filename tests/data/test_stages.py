@@ -1,6 +1,7 @@
 from functools import partial
 from itertools import pairwise, product
 
+import jax
 import numpy as np
 import pytest
 from scipy import special
@@ -120,17 +121,6 @@ def test_no_count_tells_anything_where_order_is_all():
         assert abs(said - 0.5) < 4.0 * error
 
 
-def test_trees_on_counts_are_at_chance_where_order_is_all_and_at_bayes_where_it_is_nothing():
-    ensemble = pytest.importorskip("sklearn.ensemble")
-    for make, low, high in ((stages.order_only, -0.05, 0.05), (stages.counts_only, 0.93, 1.0)):
-        made = make(1)
-        train, _, test, _ = made.world.split
-        trees = ensemble.HistGradientBoostingClassifier(max_iter=60, learning_rate=0.1, max_depth=3, random_state=0)
-        trees.fit(history(train).toarray(), train.label)
-        said, _ = area(trees.predict_proba(history(test).toarray())[:, 1], test.label)
-        assert low < made.share(said) < high, said
-
-
 def test_the_last_cue_tells_some_and_the_newest_five_pairs_more():
     made = stages.order_only(0, users=64, tests=20_000)
     test = made.world.split.test
@@ -171,6 +161,14 @@ def test_seed_decides_and_both_parts_share_the_law(make):
     assert train.vocabulary["item"].tolist() == test.vocabulary["item"].tolist()
     more = make(3, users=512, tests=256)
     np.testing.assert_array_equal(one.score, more.score)  # the test is the same, however many users train
+
+
+@pytest.mark.parametrize("make", WORLDS)
+def test_a_world_as_data_notes_what_bayes_reaches(make):
+    made, split = make(3, users=64, tests=256), stages.known_best(draw=make, seed=3, users=64, tests=256)
+    jax.tree.map(np.testing.assert_array_equal, split[:3], made.world.split[:3])
+    score, label = made.score, split.test.label
+    assert split.notes == {"bayes_auc": pytest.approx(area(score, label)[0])}
 
 
 def test_settings_that_nobody_could_be_asked_in_are_refused():
