@@ -39,7 +39,7 @@ MODELS = {
     "GRU": partial(GRUResponse, hidden=16),
     "LSTM": partial(LSTMResponse, hidden=16),
     "CNN_LSTM": partial(CNNLSTM, filters=16, kernel=3, blocks=1, pool=1, hidden=16, window=WINDOW),
-    "LSTM_FCN": partial(LSTMFCN, hidden=16, filters=(16, 32, 16), window=WINDOW),
+    "LSTM_FCN": partial(LSTMFCN, cells=16, filters=(16, 32, 16), window=WINDOW),
     "Transformer": partial(TransformerResponse, hidden=16, layers=1, window=WINDOW),
     "sum_pooling": SumPooling,
 }
