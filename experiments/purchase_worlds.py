@@ -40,7 +40,7 @@ MODELS = {
     "LSTM": partial(LSTMResponse, hidden=16),
     "CNN_LSTM": partial(CNNLSTM, filters=16, kernel=3, blocks=1, pool=1, hidden=16, window=WINDOW),
     "LSTM_FCN": partial(LSTMFCN, cells=16, filters=(16, 32, 16), window=WINDOW),
-    "Transformer": partial(TransformerResponse, hidden=16, layers=1, window=WINDOW),
+    "Transformer": partial(TransformerResponse, hidden=16, layers=2, window=WINDOW),
     "sum_pooling": SumPooling,
 }
 
@@ -57,7 +57,7 @@ def experiment(world: str, model: str) -> Experiment:
         objective=response_objective,
         views={"item": ("item",)},
         optimizer=optim.adam_cosine,
-        hparams=ResponseHparams(learning_rate=5e-3),
+        hparams=ResponseHparams(learning_rate=1e-3 if model == "Transformer" else 5e-3),
         evaluate=partial(response, replicates=100),
         baselines=(bag_trees, bag_of_categories) if model == "GRU" else (),
         stop=Stop(epochs=6),
