@@ -44,21 +44,23 @@ class SumPooling(nn.Module):
         products = asked if self.form == "product" else 0
         self.perceptron = Perceptron(inputs + asked + products, self.head, tanh, self.normalise)
 
+    def vectors(self, events: Event, noise: Noise | None) -> Float[Array, "*time features"]:
+        """The vectors of one event, or of many, less the items that are dropped."""
+        return drop_items(self.embed(events, self.features), events["item"], dict(self.sizes)["item"] + 1, noise)
+
     def init_state(self) -> Bag:
         """The sum and the number of no events."""
         return empty(self.width * len(self.features))
 
     def step(self, state: Bag, event: Event, noise: Noise | None = None) -> Bag:
         """One event in."""
-        del noise
-        return add(state, self.embed(event, self.features))
+        return add(state, self.vectors(event, noise))
 
     def encode(
         self, state: Bag, events: Event, valid: Bool[Array, "time"], noise: Noise | None = None
     ) -> tuple[Bag, Bag]:
         """Reads the valid events; returns the last state and the state after every event."""
-        x = self.embed(events, self.features)
-        return add_all(state, drop_items(x, events["item"], dict(self.sizes)["item"] + 1, noise), valid)
+        return add_all(state, self.vectors(events, noise), valid)
 
     def read(self, state: Bag, target: Event, noise: Noise | None = None) -> Float[Array, ""]:
         """Log-odds of a response to the target."""

@@ -45,8 +45,8 @@ def dropout(x: Float[Array, "*shape"], noise: Noise | None, name: str) -> Float[
 
 
 def drop_items(
-    x: Float[Array, "time features"], item: Int[Array, "time"], items: int, noise: Noise | None
-) -> Float[Array, "time features"]:
+    x: Float[Array, "*time features"], item: Int[Array, "*time"], items: int, noise: Noise | None
+) -> Float[Array, "*time features"]:
     """Dropout of whole items, all events of one at once: Gal and Ghahramani (2016), sec. 4.2, for words.
 
     items: all ids are below. The rate is `noise.rates["item"]`, the key `noise.life`: a life that is read in parts
@@ -54,4 +54,4 @@ def drop_items(
     """
     if noise is None:
         return x
-    return x * dropout(jnp.ones(items), noise.replace(key=noise.life), "item")[item][:, None]
+    return x * dropout(jnp.ones(items), noise.replace(key=noise.life), "item")[item][..., None]

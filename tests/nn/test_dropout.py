@@ -54,3 +54,11 @@ def test_items_are_dropped_whole_at_their_rate_and_the_same_in_every_part_of_a_l
 def test_evaluation_drops_no_item():
     x = jnp.ones((4, 2))
     assert drop_items(x, jnp.arange(4), 5, None) is x
+
+
+def test_single_events_lose_the_items_that_the_whole_life_loses():
+    x, item = jnp.ones((50, 2)), jnp.arange(50) % 7
+    noise = Noise(jax.random.key(6), {"item": 0.5}, life=jax.random.key(7))
+    each = jax.vmap(lambda x, item: drop_items(x, item, 7, noise))(x, item)
+    np.testing.assert_array_equal(each, drop_items(x, item, 7, noise))
+    assert 0 < np.count_nonzero(each) < each.size
