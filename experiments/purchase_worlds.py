@@ -40,24 +40,25 @@ MODELS = {
     "LSTM": partial(LSTMResponse, hidden=16),
     "CNN_LSTM": partial(CNNLSTM, filters=16, kernel=3, blocks=1, pool=1, hidden=16, window=WINDOW),
     "LSTM_FCN": partial(LSTMFCN, cells=16, filters=(16, 32, 16), window=WINDOW),
-    "Transformer": partial(TransformerResponse, hidden=16, layers=2, window=WINDOW),
+    "Transformer": partial(TransformerResponse, hidden=32, heads=4, window=WINDOW, alibi=True),
     "sum_pooling": SumPooling,
 }
 
 
 def experiment(world: str, model: str) -> Experiment:
     """The experiment with one model in one world."""
+    patient = model == "Transformer"  # it needs more steps than the others, and smaller ones
     return Experiment(
         data=partial(stages.known_best, draw=WORLDS[world]),
         corpus=response_corpus,
-        plan=partial(target_plan, lanes=64, window=WINDOW),
+        plan=partial(target_plan, lanes=16 if patient else 64, window=WINDOW),
         gather=response_batch,
         draw=no_negatives,
         model=partial(MODELS[model], width=16),
         objective=response_objective,
         views={"item": ("item",)},
         optimizer=optim.adam_cosine,
-        hparams=ResponseHparams(learning_rate=1e-3 if model == "Transformer" else 5e-3),
+        hparams=ResponseHparams(learning_rate=2e-3 if patient else 5e-3),
         evaluate=partial(response, replicates=100),
         baselines=(bag_trees, bag_of_categories) if model == "GRU" else (),
         stop=Stop(epochs=6),

@@ -29,7 +29,8 @@ class TransformerResponse(nn.Module):
     """Log-odds from a perceptron of [v, h, h W * v], h the output of a Transformer at the last event; one user.
 
     The body is `nn.attention.Transformer`, Vaswani et al. (2017) with relative positions: `hidden` wide, each layer
-    sees the last `window` events. `candidate` names the features of a target (default: `features`).
+    sees the last `window` events, with `alibi` the nearer ones more at first. `candidate` names the features of a
+    target (default: `features`).
 
     Differs: a target is not among the events (as in SASRec, Kang and McAuley 2018; not as in BST, Chen et al. 2019), so
     that one reading of a life answers about many.
@@ -43,6 +44,7 @@ class TransformerResponse(nn.Module):
     layers: int = 2
     heads: int = 2
     window: int = 64
+    alibi: bool = False
     head: tuple[int, ...] = (64,)
     normalise: Literal["layer", "affine", "none"] = "layer"
 
@@ -50,7 +52,7 @@ class TransformerResponse(nn.Module):
         """Makes the vectors, the body and the head."""
         candidate = self.candidate or self.features
         self.embed, inputs, asked = embedded(self.sizes, self.features, candidate, self.width)
-        self.body = Transformer(self.hidden, self.layers, self.heads, self.window, inputs)
+        self.body = Transformer(self.hidden, self.layers, self.heads, self.window, inputs, self.alibi)
         self.project = nn.Dense(asked, use_bias=False)
         self.perceptron = Perceptron(self.hidden + 2 * asked, self.head, tanh, self.normalise)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from seqjax.nn.dropout import Noise, dropout
@@ -19,6 +20,9 @@ class Transformer(nn.Module):
     Every layer sees the last `window` events, the present one included, so that the memory has one size however long
     the series; it holds the keys and values of those events. Normalisation stands before each part (Xiong et al.
     2020); feed-forward layers are four times as wide, with GELU. Dropout rate: `noise.rates["hidden"]` after each part.
+
+    With `alibi`, scores also fall with the distance, in head h of H by 2^(-8 h / H) an event (Press et al. 2022, sec.
+    3): some heads begin with what is near and some with all alike, where vectors alone begin with all alike.
     """
 
     features: int = 32
@@ -26,6 +30,7 @@ class Transformer(nn.Module):
     heads: int = 2
     window: int = 32
     inputs: int | None = None
+    alibi: bool = False
 
     def setup(self):
         """Makes the layers."""
@@ -33,7 +38,7 @@ class Transformer(nn.Module):
             raise ValueError(f"features={self.features}: choose a multiple of heads={self.heads}")
         if self.inputs is not None:
             self.enter = nn.Dense(self.features)
-        self.blocks = [Block(self.features, self.heads, self.window) for _ in range(self.layers)]
+        self.blocks = [Block(self.features, self.heads, self.window, self.alibi) for _ in range(self.layers)]
         self.norm = nn.LayerNorm()
 
     @property
@@ -82,6 +87,7 @@ class Block(nn.Module):
     features: int
     heads: int
     window: int
+    alibi: bool
 
     def setup(self):
         """Makes the products."""
@@ -122,6 +128,17 @@ class Block(nn.Module):
         query = heads(query) / jnp.sqrt(jnp.float32(self.features // self.heads))
         near = jnp.einsum("thw,dhw->thd", query, heads(self.distance))
         near = jnp.take_along_axis(near, jnp.clip(distance, 0, self.window - 1)[:, None], axis=2)
+        if self.alibi:
+            near = near - distance[:, None] * slopes(self.heads)[None, :, None]
         scores = jnp.einsum("thw,jhw->thj", query, heads(keys)) + near
         weight = jax.nn.softmax(jnp.where(seen[:, None], scores, -jnp.inf), axis=-1)
         return jnp.einsum("thj,jhw->thw", weight, heads(values)).reshape(time, self.features)
+
+
+def slopes(heads: int) -> Float[np.ndarray, "head"]:
+    """How much the score of each head falls per event of distance, Press et al. (2022).
+
+    >>> slopes(4).tolist()
+    [0.25, 0.0625, 0.015625, 0.00390625]
+    """
+    return np.float32(2.0) ** np.float32(-8.0 * np.arange(1, heads + 1) / heads)
