@@ -42,17 +42,23 @@ def _line(record: Record) -> str:
         case "begin":
             manifest = record["manifest"]
             data, train, test = manifest["data"], manifest["data"]["train"], manifest["data"]["test"]
-            notes = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data["notes"].items() if value)
+            notes = ", ".join(f"{name.replace('_', ' ')} {_plain(of)}" for name, of in data["notes"].items() if of)
             sizes = f"{train['events']:,} events in {train['sequences']:,} sequences, test {test['events']:,} events"
             start = f"\nstarts from {json.dumps(manifest['start'])}" if "start" in manifest else ""
             noted = f"\ncounted: {notes}" if notes else ""
             return f"run {record['folder']}\n{sizes}; {manifest['parameters']:,} parameters{noted}{start}"
         case "epoch":
-            scores = [f"{n.removeprefix('validation/')} {v:.4f}" for n, v in record.items() if n.endswith("@20")]
-            validation = f", validation {', '.join(scores)}" if scores else ""
+            scores = {n.removeprefix("validation/"): v for n, v in record.items() if n.startswith("validation/")}
+            few = [f"{n.replace('_', ' ')} {v:.4f}" for n, v in scores.items() if "@" not in n or n.endswith("@20")]
+            validation = f", validation {', '.join(few)}" if few else ""
             return f"epoch {record['epoch']}: loss {record['loss']:.4f}{validation} after {record['seconds']:.0f} s"
         case "resume":
             return f"resumed at step {record['step']}, {record['epoch']} epochs done"
         case "warning":
             return f"warning: {record['message']}"
     return ""
+
+
+def _plain(value: Any) -> str:
+    """A note as one reads it."""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

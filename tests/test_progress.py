@@ -8,12 +8,15 @@ MANIFEST = {
     "data": {
         "train": {"events": 12_345, "sequences": 678},
         "test": {"events": 90},
-        "notes": {"unseen_items": 3, "sessions_of_one": 0},
+        "notes": {"unseen_items": 3, "sessions_of_one": 0, "best": 0.123456},
     },
     "parameters": 1_000,
 }
 TRAIN = {"kind": "train", "epoch": 0, "of_epoch": 0.5, "loss": 1.5}
-EPOCH = {"kind": "epoch", "epoch": 1, "loss": 1.25, "seconds": 61.7, "validation/mrr@20": 0.25, "validation/mrr@5": 0.2}
+EPOCH = {
+    **{"kind": "epoch", "epoch": 1, "loss": 1.25, "seconds": 61.7},
+    **{"validation/mrr@20": 0.25, "validation/mrr@5": 0.2, "validation/log_loss": 0.5},
+}
 
 
 def shown(capsys, *records):
@@ -30,8 +33,8 @@ def test_plain_lines(capsys):
     assert lines == [
         "run runs/a",
         "12,345 events in 678 sequences, test 90 events; 1,000 parameters",
-        "counted: unseen items 3",
-        "epoch 1: loss 1.2500, validation mrr@20 0.2500 after 62 s",
+        "counted: unseen items 3, best 0.1235",
+        "epoch 1: loss 1.2500, validation mrr@20 0.2500, log loss 0.5000 after 62 s",
         "judging the test log",
     ]
 
