@@ -39,7 +39,7 @@ experiment = Experiment(
         categories=journey_purchases.DEFAULT,
         moments=4,
         natural=True,
-        told=("gap", "times", "lately", "wait"),
+        told=("gap", "times", "lately", "wait", "kindred"),
     ),
     corpus=response_corpus,
     plan=partial(target_plan, lanes=32, window=4200, targets=50),
@@ -48,7 +48,7 @@ experiment = Experiment(
     model=partial(
         SumPooling,
         features=("item", "gap"),
-        candidate=("item", "gap", "times", "lately", "wait"),
+        candidate=("item", "gap", "times", "lately", "wait", "kindred"),
         width=32,
         pool="root",
     ),

@@ -15,6 +15,7 @@ from scipy import special
 
 from seqjax.data.day_image import dated
 from seqjax.data.events import DataError, EventLog, expressed
+from seqjax.data.kindred import KINDRED, kin_of, kindred_count
 from seqjax.data.purchases import ids_of
 from seqjax.data.recency import DERIVED, as_of, derived
 from seqjax.data.samples import Samples
@@ -122,7 +123,8 @@ def asked(
         raise DataError(f"no category: give category=NAME; there are {', '.join(words['item'][:8])}, ...")
     target = {"item": np.full(log.sequences, ids_of(known, [category])[0])}
     if told:
-        target |= told_of(known, target, told, moment=int(log.columns["time"].max()) + 1)
+        kin = words.get("kin", words["item"][:0])
+        target |= told_of(known, target, told, int(log.columns["time"].max()) + 1, kin_of(kin, words["item"]))
     return with_days(known, target) if "day" in words else (known, target)
 
 
@@ -150,9 +152,10 @@ def prepared(
     if users is not None and (count := len(np.unique(users))) < log.sequences:
         raise DataError(f"{count} users have {log.sequences} sequences: a row is a whole user, so use --session none")
     needed = [name for name in dict.fromkeys(features) if name != "item"]
+    follows = DERIVED | {"kindred": KINDRED}
     for name in needed:
-        if name not in DERIVED or not np.array_equal(words.get(name, []), DERIVED[name]):
-            known = ", ".join(DERIVED)
+        if name not in follows or not np.array_equal(words.get(name, []), follows[name]):
+            known = ", ".join(follows)
             raise DataError(f"the model reads {name!r}, which does not follow from categories and times as {known} do")
     if needed and "time" not in log.columns:
         raise DataError(f"the log has no times, and the model reads {needed[0]!r}: name their column (--time NAME)")
@@ -175,10 +178,17 @@ def in_baskets(log: EventLog, seed: int) -> EventLog:
 
 
 def told_of(
-    log: EventLog, target: Mapping[str, Int[np.ndarray, "sequence"]], told: Sequence[str], moment: int
+    log: EventLog,
+    target: Mapping[str, Int[np.ndarray, "sequence"]],
+    told: Sequence[str],
+    moment: int,
+    kin: Int[np.ndarray, "row kin"] | None = None,
 ) -> dict[str, Int[np.ndarray, "sequence"]]:
-    """What every user's target is told at a moment after the log's events."""
-    known = as_of(_everybody(log, target, moment))
+    """What every user's target is told at a moment after the log's events; `kindred` counts the items of `kin`."""
+    everybody = _everybody(log, target, moment)
+    known = as_of(everybody)
+    if "kindred" in told:
+        known["kindred"] = kindred_count(everybody, kin)
     return {name: known[name] for name in told}
 
 

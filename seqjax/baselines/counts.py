@@ -18,10 +18,11 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from seqjax.baselines.learners import boosted, scaled_logistic
-from seqjax.baselines.response import Predictor, attribute_overlap, earlier, learned, looked_up, visible
+from seqjax.baselines.response import Predictor, attribute_overlap, earlier, learned, looked_up
 from seqjax.data.events import keep
 from seqjax.data.protocols import beside
 from seqjax.data.samples import Samples
+from seqjax.data.seen import visible
 
 ROOM = 2**22  # events of histories that are looked at together, and entries of a dense block
 

@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from seqjax.baselines.learners import boosted, extreme, scaled_logistic
-from seqjax.baselines.response import Predictor, visible
+from seqjax.baselines.response import Predictor
 from seqjax.data.samples import Samples
+from seqjax.data.seen import item_counts, moments, visible
 from seqjax.data.split import DAY
 
 WINDOWS = (1, 3, 7, 14, 30, 90)
@@ -99,31 +100,17 @@ class Table(NamedTuple):
         return row if self.own is None else np.concatenate([row, self.own[here]], axis=1)
 
 
-def _moments(samples: Samples) -> tuple[Int[np.ndarray, "sample"], Samples]:
-    """Which user at which moment each sample is about, numbered; and one sample for each of these."""
-    when = samples.cutoff if samples.moment is None else samples.moment
-    asked = np.stack([samples.sequence, samples.cutoff, when])
-    _, first, where = np.unique(asked, axis=1, return_index=True, return_inverse=True)
-    return where.ravel(), samples.take(first)
-
-
 def bag(samples: Samples) -> Table:
     """How often each user had bought each category at each moment."""
-    where, each = _moments(samples)
-    return Table(where, _counts(each, *visible(each)))
-
-
-def _counts(each: Samples, owner: np.ndarray, event: np.ndarray) -> Float[np.ndarray, "row word"]:
-    words = len(each.vocabulary["item"])
-    place = owner * words + each.log.columns["item"][event] - 1
-    return np.bincount(place, minlength=each.size * words).reshape(each.size, words).astype(np.float32)
+    where, each = moments(samples)
+    return Table(where, item_counts(each, *visible(each)))
 
 
 def table(samples: Samples, windows: tuple[int, ...] = WINDOWS) -> Table:
     """All columns: see the module. Raises ValueError for a log without times."""
     if "time" not in samples.log.columns:
         raise ValueError("the log has no times, so that nothing is recent: take `bag_of_categories`, which needs none")
-    where, each = _moments(samples)
+    where, each = moments(samples)
     owner, event = visible(each)
     time, moment, size = samples.log.columns["time"][event], _moment(each), each.size
     age = (moment[owner] - time) / DAY
@@ -134,7 +121,7 @@ def table(samples: Samples, windows: tuple[int, ...] = WINDOWS) -> Table:
     money = np.bincount(owner, samples.log.columns.get("value", np.zeros(samples.events))[event], size)
     recent = [np.bincount(owner, age <= days, size) for days in windows]
     user = [last, first, baskets, each.cutoff, money, (first - last) / np.maximum(baskets - 1, 1), *recent]
-    row = np.concatenate([np.stack(user, axis=1).astype(np.float32), _counts(each, owner, event)], axis=1)
+    row = np.concatenate([np.stack(user, axis=1).astype(np.float32), item_counts(each, owner, event)], axis=1)
 
     words = len(samples.vocabulary["item"])
     asked, cells = where * words + samples.target["item"] - 1, size * words

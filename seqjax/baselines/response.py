@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse, special
 
 from seqjax.data.samples import Samples
+from seqjax.data.seen import visible
 
 Predictor = Callable[[Samples], Float[np.ndarray, "sample"]]
 
@@ -124,13 +125,6 @@ def earlier(samples: Samples) -> tuple[Int[np.ndarray, "sample"], Int[np.ndarray
     times = np.where(np.append(words, -1)[head // size] == asked, bounds[1] - bounds[0], 0)
     last = np.append(held, 0)[bounds[1] - 1] - head - begin
     return times, np.where(times > 0, last, -1)
-
-
-def visible(samples: Samples) -> tuple[Int[np.ndarray, "event"], Int[np.ndarray, "event"]]:
-    """Every event that a sample may see, sample after sample: which sample, and its position in the log."""
-    bounds = np.concatenate([[0], np.cumsum(samples.cutoff)])
-    owner = np.repeat(np.arange(samples.size), samples.cutoff)
-    return owner, np.arange(bounds[-1]) + (samples.log.offsets[:-1][samples.sequence] - bounds[:-1])[owner]
 
 
 def history(samples: Samples) -> sparse.csr_array:

@@ -15,6 +15,7 @@ from jaxtyping import Int
 from seqjax.data.build import codes
 from seqjax.data.day_image import dated
 from seqjax.data.events import DataError, EventLog, Split
+from seqjax.data.kindred import kindred, with_kindred
 from seqjax.data.purchases import (
     BALANCED,
     REST,
@@ -133,13 +134,14 @@ def purchases(
     The test also asks the same users `later` days (0: never) after, with the horizon that is left, at most `horizon`.
 
     told: what a target says of the household and the category, as of the moment: "gap", days since it was last bought,
-    "times", how often, "lately", how often in the last 56 days, "wait", days since the last purchase of anything; and
-    "day", the moment's own, which events then have as well (see `day_image.dated`). Raises DataError for an unknown
-    category, protocol, balance or feature to tell, a moment that is no date, moments and horizons that do not fit the
+    "times", how often, "lately", how often in the last 56 days, "wait", days since the last purchase of anything,
+    "kindred", how often other categories that tell of it (`data.kindred`, found in training); and "day", the moment's
+    own, which events then have as well (see `day_image.dated`). Raises DataError for an unknown category, protocol,
+    balance or feature to tell, a moment that is no date, moments and horizons that do not fit the
     log, shares that leave a part empty, and a category that all or none buy, or that has nobody to balance with.
     """
-    if unknown := set(told) - DERIVED.keys() - {"day"}:
-        raise DataError(f"told={min(unknown)!r}: there are {', '.join(DERIVED)}, day")
+    if unknown := set(told) - DERIVED.keys() - {"kindred", "day"}:
+        raise DataError(f"told={min(unknown)!r}: there are {', '.join(DERIVED)}, kindred, day")
     table, notes = lines(Path(folder) if folder else wheel_folder())
     log, side = purchase_log(table, seed)
     random = np.random.default_rng((seed, 1))
@@ -153,7 +155,10 @@ def purchases(
         raise DataError(f"protocol={protocol!r}: there are repeat, article")
     pieces = [piece for one in asked for piece in in_parts(log, one, part, balance, lift, random)]
     chosen = ([one for one in pieces if one[0] == number] for number in range(3))
-    parts = (_joined(log, side, some, name, natural, told) for some, name in zip(chosen, PARTS, strict=True))
+    parts = [_joined(log, side, some, name, natural, told) for some, name in zip(chosen, PARTS, strict=True)]
+    if "kindred" in told:
+        kin = kindred(parts[0])
+        parts = [with_kindred(part, kin) for part in parts]
     return Split(*parts, notes | {"protocol": protocol, "order_seed": seed, "categories": len(wanted)})
 
 
