@@ -182,7 +182,7 @@ def told_of(
     target: Mapping[str, Int[np.ndarray, "sequence"]],
     told: Sequence[str],
     moment: int,
-    kin: Int[np.ndarray, "row kin"] | None = None,
+    kin: Int[np.ndarray, "row k"] | None = None,
 ) -> dict[str, Int[np.ndarray, "sequence"]]:
     """What every user's target is told at a moment after the log's events; `kindred` counts the items of `kin`."""
     everybody = _everybody(log, target, moment)

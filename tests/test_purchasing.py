@@ -11,6 +11,7 @@ from purchase_logs import log_of
 from scipy import special
 
 from seqjax.data.events import DataError, EventLog
+from seqjax.data.kindred import KINDRED, MOST, kin_words
 from seqjax.data.recency import DERIVED, GAPS, TIMES, WAITS
 from seqjax.data.samples import Samples
 from seqjax.data.split import DAY
@@ -179,6 +180,26 @@ def test_a_target_is_told_of_the_whole_life():
     np.testing.assert_allclose(plain, special.expit([-0.249, 0.0, 1.0, 0.001, 0.75]), rtol=1e-5)
 
 
+def test_kindred_categories_are_those_of_the_run():
+    """However the log spells its vocabulary; of a: b and d, together."""
+    kin = np.zeros((5, MOST), np.int32)
+    kin[1, :2] = [2, 4]
+    words = WORDS | {"kindred": KINDRED, "kin": kin_words(kin, WORDS["item"])}
+
+    class Kindred(Additive):
+        candidate = ("item", "kindred")
+
+        def read(self, state, target, noise=None):
+            return state + 0.5 * target["kindred"]
+
+    said = score(model=Kindred(), words=words, numbers=None, told=("kindred",))["probability"]
+    counted = [[3, 1, 1, 2, 1][user] for user in range(5)]  # ids: 2, 0, 0, 1, 0 purchases of b and d
+    np.testing.assert_allclose(said, special.expit([-0.249 + 1.5, 0.5, 1.5, 1.001, 1.25]), rtol=1e-5)
+    assert [KINDRED[place - 1] for place in counted] == ["2", "0", "0", "1", "0"]
+    with pytest.raises(DataError, match="the model reads 'kindred', which does not follow"):
+        score(model=Kindred(), told=("kindred",))  # a run without them
+
+
 def test_log_odds_are_those_of_evaluation(model):
     known = prepared(LOG, WORDS, model[0].features, seed=0)
     target, everyone = {"item": np.full(5, 2, np.int32)}, np.arange(5)
@@ -234,7 +255,7 @@ def timeless(log=LOG):
 ERRORS = {
     "no category": ({"category": ""}, DataError, r"no category: give category=NAME; there are a, b, c, d"),
     "unknown category": ({"category": "tea"}, DataError, r"there is no category 'tea'; near it are a"),
-    "a feature": ({"model": Strange()}, DataError, r"the model reads 'behaviour', .* as gap, times, wait, lately do"),
+    "a feature": ({"model": Strange()}, DataError, r"the model reads 'behaviour', .* as gap, times, wait, lately, kindred do"),
     "other words": ({"words": {**WORDS, "wait": np.array(["x"])}}, DataError, r"the model reads 'wait'"),
     "told": ({"told": ("price",)}, DataError, r"the model reads 'price', which does not follow from categories"),
     "no times": ({"log": timeless()}, DataError, r"no times, and the model reads 'wait': name their column \(--time"),

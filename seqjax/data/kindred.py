@@ -17,7 +17,7 @@ TOP = 255
 """Counts from here on are alike where kin is found."""
 
 
-def kindred(train: Samples, support: int = 60) -> Int[np.ndarray, "row kin"]:
+def kindred(train: Samples, support: int = 60) -> Int[np.ndarray, "row k"]:
     """For every item asked about, the `MOST` others of which counts rank its takers best, best first; 0 where none is.
 
     Ranked by the ROC-AUC of how often the user had had the other item, over the samples about the one; among items that
@@ -43,17 +43,17 @@ def kindred(train: Samples, support: int = 60) -> Int[np.ndarray, "row kin"]:
     return found
 
 
-def kin_words(found: Int[np.ndarray, "row kin"], items: Shaped[np.ndarray, "item"]) -> Shaped[np.ndarray, "word"]:
+def kin_words(found: Int[np.ndarray, "row k"], items: Shaped[np.ndarray, "item"]) -> Shaped[np.ndarray, "word"]:
     """The kindred items by name, `MOST` for each item one after the other, "" for none: what a run keeps of them."""
     return np.append("", items)[found[1:]].ravel()
 
 
-def kin_of(names: Shaped[np.ndarray, "word"], items: Shaped[np.ndarray, "item"]) -> Int[np.ndarray, "row kin"]:
+def kin_of(names: Shaped[np.ndarray, "word"], items: Shaped[np.ndarray, "item"]) -> Int[np.ndarray, "row k"]:
     """`kindred` again, from its `kin_words` and the same items."""
     return np.concatenate([np.zeros((1, MOST), np.int32), lookup(items, names).reshape(-1, MOST)])
 
 
-def kindred_count(samples: Samples, kin: Int[np.ndarray, "row kin"]) -> Int[np.ndarray, "sample"]:
+def kindred_count(samples: Samples, kin: Int[np.ndarray, "row k"]) -> Int[np.ndarray, "sample"]:
     """The column `kindred` of every sample's target: how often its user had had the target's kindred items."""
     where, each = moments(samples)
     count = np.pad(item_counts(each, *visible(each)), ((0, 0), (1, 0)))
@@ -61,7 +61,7 @@ def kindred_count(samples: Samples, kin: Int[np.ndarray, "row kin"]) -> Int[np.n
     return (1 + np.searchsorted([1, 2, 3, 5, 9, 17, 33, 65], total, side="right")).astype(np.int32)
 
 
-def with_kindred(samples: Samples, kin: Int[np.ndarray, "row kin"]) -> Samples:
+def with_kindred(samples: Samples, kin: Int[np.ndarray, "row k"]) -> Samples:
     """The samples, whose targets also tell how often kindred items were had; the words `kin` say which these are."""
     words = {"kindred": KINDRED, "kin": kin_words(kin, samples.vocabulary["item"])}
     log = samples.log._replace(vocabulary={**samples.vocabulary, **words})

@@ -7,6 +7,7 @@ from purchase_logs import ids, log_of
 from response_files import folder_or_skip
 
 from seqjax.data.events import DataError
+from seqjax.data.kindred import KINDRED, kin_of, kindred, kindred_count
 from seqjax.data.purchases import BALANCED, REST, Question, purchase_samples
 from seqjax.data.recency import GAPS, TIMES, WAITS, as_of
 from seqjax.data.sources import journey_purchases
@@ -19,6 +20,17 @@ def test_a_target_says_what_it_is_told_to(busy, told):
     split = purchases(busy, told=told, **SMALL)
     assert all(set(part.target) == {"item", *told} for part in parts_of(split))
     assert all(ids.dtype == np.int32 for ids in split.train.target.values())
+
+
+def test_kindred_categories_are_found_in_training_alone(busy):
+    settings = SMALL | {"moments": 4, "natural": True, "test_share": 0.2}
+    split = purchases(busy, told=("kindred",), **settings)
+    kin = kin_of(split.train.vocabulary["kin"], split.train.vocabulary["item"])
+    np.testing.assert_array_equal(kin, kindred(split.train))
+    assert kin[2].any() and not kin[3:].any()  # asked about are a, of which nothing tells, and b
+    for part in parts_of(split):
+        np.testing.assert_array_equal(part.target["kindred"], kindred_count(part, kin))
+        assert part.vocabulary["kindred"].tolist() == KINDRED.tolist()
 
 
 def test_days_are_told_of_events_and_moments_and_nothing_else_changes(busy):
