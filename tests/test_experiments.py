@@ -52,7 +52,7 @@ def profiles():
     return Split(*(random_profiles(part, count=40) for part in range(3)))
 
 
-FEATURES = ("attribute", "category", "genre", "rating", "gap", "times", "lately", "wait", "behaviour")
+FEATURES = ("attribute", "category", "genre", "rating", "gap", "times", "lately", "wait", "kindred", "behaviour")
 OTHERS = {"behaviour_return": visits}  # stand-ins for data of another kind than sessions of items
 
 
