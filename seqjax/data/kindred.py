@@ -61,8 +61,16 @@ def kindred_count(samples: Samples, kin: Int[np.ndarray, "row k"]) -> Int[np.nda
     return (1 + np.searchsorted([1, 2, 3, 5, 9, 17, 33, 65], total, side="right")).astype(np.int32)
 
 
-def with_kindred(samples: Samples, kin: Int[np.ndarray, "row k"]) -> Samples:
-    """The samples, whose targets also tell how often kindred items were had; the words `kin` say which these are."""
-    words = {"kindred": KINDRED, "kin": kin_words(kin, samples.vocabulary["item"])}
-    log = samples.log._replace(vocabulary={**samples.vocabulary, **words})
-    return samples._replace(log=log, target={**samples.target, "kindred": kindred_count(samples, kin)})
+def with_kindred(train: Samples, *others: Samples) -> tuple[Samples, ...]:
+    """All samples, whose targets also tell how often kindred items were had; which these are, training tells.
+
+    The vocabulary gets `kindred`, the column's words, and `kin`, see `kin_words`.
+    """
+    kin = kindred(train)
+    words = {"kindred": KINDRED, "kin": kin_words(kin, train.vocabulary["item"])}
+
+    def with_words(samples: Samples) -> Samples:
+        log = samples.log._replace(vocabulary={**samples.vocabulary, **words})
+        return samples._replace(log=log, target={**samples.target, "kindred": kindred_count(samples, kin)})
+
+    return tuple(map(with_words, (train, *others)))

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from seqjax.data.build import codes
 from seqjax.data.day_image import dated
 from seqjax.data.events import DataError, EventLog, Split
-from seqjax.data.kindred import kindred, with_kindred
+from seqjax.data.kindred import with_kindred
 from seqjax.data.purchases import (
     BALANCED,
     REST,
@@ -132,13 +132,11 @@ def purchases(
     "hard", against users who bought a category of at least this `lift`. Beside the 1:1 set (kind 0) validation and
     test, and with `natural` training, hold all others (kind 1). moments: training asks at so many, 30 days apart, back.
     The test also asks the same users `later` days (0: never) after, with the horizon that is left, at most `horizon`.
-
     told: what a target says of the household and the category, as of the moment: "gap", days since it was last bought,
     "times", how often, "lately", how often in the last 56 days, "wait", days since the last purchase of anything,
-    "kindred", how often other categories that tell of it (`data.kindred`, found in training); and "day", the moment's
-    own, which events then have as well (see `day_image.dated`). Raises DataError for an unknown category, protocol,
-    balance or feature to tell, a moment that is no date, moments and horizons that do not fit the
-    log, shares that leave a part empty, and a category that all or none buy, or that has nobody to balance with.
+    "kindred", how often other categories that tell of it (`data.kindred`), "day", the moment's, and every event's, own
+    (`day_image.dated`). Raises DataError for an unknown category, protocol, balance or feature, a moment that is no
+    date, moments and horizons outside the log, an empty part, a category that all, none or too few to balance buy.
     """
     if unknown := set(told) - DERIVED.keys() - {"kindred", "day"}:
         raise DataError(f"told={min(unknown)!r}: there are {', '.join(DERIVED)}, kindred, day")
@@ -155,11 +153,9 @@ def purchases(
         raise DataError(f"protocol={protocol!r}: there are repeat, article")
     pieces = [piece for one in asked for piece in in_parts(log, one, part, balance, lift, random)]
     chosen = ([one for one in pieces if one[0] == number] for number in range(3))
-    parts = [_joined(log, side, some, name, natural, told) for some, name in zip(chosen, PARTS, strict=True)]
-    if "kindred" in told:
-        kin = kindred(parts[0])
-        parts = [with_kindred(part, kin) for part in parts]
-    return Split(*parts, notes | {"protocol": protocol, "order_seed": seed, "categories": len(wanted)})
+    parts = (_joined(log, side, some, name, natural, told) for some, name in zip(chosen, PARTS, strict=True))
+    notes |= {"protocol": protocol, "order_seed": seed, "categories": len(wanted)}
+    return Split(*(with_kindred(*parts) if "kindred" in told else parts), notes)
 
 
 def asked_about(log: EventLog, categories: Sequence[str], largest: int) -> Int[np.ndarray, "item"]:
