@@ -61,7 +61,7 @@ def experiment(world: str, model: str) -> Experiment:
         hparams=ResponseHparams(learning_rate=2e-3 if patient else 5e-3),
         evaluate=partial(response, replicates=100),
         baselines=(bag_trees, bag_of_categories) if model == "GRU" else (),
-        stop=Stop(epochs=12 if patient else 6),
+        stop=Stop(epochs=6),
         headline=("auc", "log_loss"),
         sections=response_sections,
     )
