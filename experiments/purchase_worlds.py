@@ -40,7 +40,7 @@ MODELS = {
     "LSTM": partial(LSTMResponse, hidden=16),
     "CNN_LSTM": partial(CNNLSTM, filters=16, kernel=3, blocks=1, pool=1, hidden=16, window=WINDOW),
     "LSTM_FCN": partial(LSTMFCN, cells=16, filters=(16, 32, 16), window=WINDOW),
-    "Transformer": partial(TransformerResponse, hidden=32, heads=4, window=WINDOW, alibi=True),
+    "Transformer": partial(TransformerResponse, hidden=32, layers=3, heads=4, window=WINDOW, alibi=True),
     "sum_pooling": SumPooling,
 }
 
