@@ -8,7 +8,7 @@ run: .venv/run
 	$(BIN)/seqjax run experiments/gru4rec_complete_journey.py --resume
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -69,7 +69,7 @@ def experiments():
 
 SMALL = {  # two steps of any experiment
     **{"model.features": 8, "draw.count": 16},
-    **{"plan.lanes": 4, "plan.period": 1, "plan.window": 8, "model.periods": (1, 2)},
+    **{"plan.lanes": 4, "plan.period": 1, "plan.window": 8, "model.periods": (1, 2), "model.hops": 1},
 }
 
 

@@ -31,7 +31,6 @@ from seqjax.models.din import DIN
 from seqjax.models.gru4rec import GRU4Rec
 from seqjax.models.gru_response import GRUResponse
 from seqjax.models.hpmn import HPMN
-from seqjax.models.lstm_response import LSTMResponse
 from seqjax.models.next_action import NextAction
 from seqjax.models.profile_net import ProfileNet
 from seqjax.models.sum_pooling import SumPooling
@@ -156,7 +155,6 @@ SIZES = (("item", 12),)
 RESPONSES = {  # name: (model, whether it can tell where in a life an event stands)
     "HPMN": (HPMN(SIZES, hidden=16, hops=1), True),
     "GRU": (GRUResponse(SIZES, hidden=16), True),
-    "LSTM": (LSTMResponse(SIZES, hidden=16), True),
     "DIEN": (DIEN(SIZES, hidden=16, window=24), True),
     "DIN": (DIN(SIZES, window=24), False),
     "sum pooling": (SumPooling(SIZES), False),

@@ -26,7 +26,7 @@ from seqjax.objectives.response import (
     response_corpus,
     response_objective,
 )
-from seqjax.train.step import init_train_state, make_step, per_lane
+from seqjax.train.step import init_train_state, make_chunk, make_step, per_lane
 
 ITEMS, USERS, RATINGS = 5, 7, 3
 SIZES = (("item", ITEMS), ("user", USERS), ("rating", RATINGS))
@@ -224,12 +224,11 @@ def test_where_the_last_users_decide_they_are_learned_and_nothing_else_tells(his
     params = model.init(jax.random.key(0))["params"]
     carry, corpus = per_lane(model.init_state(), 60), response_corpus(train)
     state = init_train_state(jax.random.key(5), params, optim.adam_decay, HPARAMS, carry, views)
-    step = jax.jit(make_step(partial(response_objective, model=model), optim.adam_decay, views, no_negatives))
+    step = make_step(partial(response_objective, model=model), optim.adam_decay, views, no_negatives)
+    chunk = make_chunk(step, response_batch)
     for epoch in range(4):
         plan = target_plan(train, lanes=60, window=9, targets=6, epoch=epoch)
-        plan = plan._replace(place=np.broadcast_to(np.arange(9, dtype=np.int32), (plan.steps, 9)))
-        for at in range(plan.steps):
-            state, _ = step(state, response_batch(corpus, jax.tree.map(lambda leaf, at=at: leaf[at], plan)), HPARAMS)
+        state, _ = chunk(state, plan, jax.device_put(corpus), jax.tree.map(jnp.float32, HPARAMS))
     said = predict(model, state.params, test)
     area = roc_auc(said[test.label], said[~test.label])[0]
     assert low < area <= high, area
